@@ -1,0 +1,1 @@
+"""doors: see docs/flow.md"""

@@ -1,0 +1,69 @@
+"""A request is what a client wants ordered, an entry is a request with its place, a batch is what travels together.
+
+Rules: the bytes of a request are made once, at the door's node, and pass untouched through forwarding, ordering, the
+peers and the log (DESIGN D1, D3). The leader only puts batches of them in order: entry i of a batch has the zxid
+`first + i`, and all entries of a batch share one time. Decoding happens at execution, and for people.
+
+    request := session i64, attach i64, number i64, code i32, length u32, body
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import NamedTuple
+
+from zooweeper.model.zxid import epoch_of, show
+
+REQUEST = Struct("!qqqiI")
+REQUEST_SIZE = REQUEST.size
+
+
+class Entry(NamedTuple):
+    """One operation of the log. What it does depends on these fields and on the state alone."""
+
+    zxid: int
+    time_ms: int  # the leader's wall clock, never backwards
+    session: int  # 0: no session (openSession, and what the leader itself orders)
+    attach: int  # zxid of the openSession or attach entry the request was sent under
+    number: int  # the session's running number, from 1
+    code: int  # operation code, see ops/table.py
+    body: bytes  # the operation's request record
+
+
+def pack_request(session: int, attach: int, number: int, code: int, body: bytes) -> bytes:
+    """The bytes of one request, as they are forwarded, proposed and logged."""
+    return REQUEST.pack(session, attach, number, code, len(body)) + body
+
+
+@dataclass(slots=True)
+class Batch:
+    """Entries first..last of one epoch, the unit of proposal, log record, acknowledgement and cutting."""
+
+    first: int
+    last: int
+    time_ms: int
+    data: bytes  # the requests, one after the other
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries in order. ValueError when `data` does not hold exactly `count` requests."""
+        data, position, zxid, end = self.data, 0, self.first, len(self.data)
+        while position < end:
+            if end - position < REQUEST_SIZE:
+                raise ValueError(f"batch {self} ends inside a request")
+            session, attach, number, code, length = REQUEST.unpack_from(data, position)
+            position += REQUEST_SIZE
+            if end - position < length:
+                raise ValueError(f"batch {self} ends inside a body")
+            yield Entry(zxid, self.time_ms, session, attach, number, code, data[position : position + length])
+            position += length
+            zxid += 1
+        if zxid != self.last + 1:
+            raise ValueError(f"batch {self} holds {zxid - self.first} requests")
+
+    def __str__(self) -> str:
+        assert epoch_of(self.first) == epoch_of(self.last)
+        return show(self.first) if self.first == self.last else f"{show(self.first)}–{show(self.last)}"

@@ -1,0 +1,53 @@
+"""Every bound, with its reason; the relations between them are asserted here.
+
+Rules: nothing grows without a name in this file. Bytes and counts say so in the name; milliseconds end in `_ms`.
+Limits that look at a request alone are checked before the log; none of these decides a result of execution, except
+those marked (replicated), which are constants of the format and may change only by feature level.
+"""
+
+MIB = 1 << 20
+
+# --- requests
+FRAME_BYTES_MAX = 0xFFFFF  # a request's body, ZooKeeper's jute.maxbuffer; larger is refused unread
+DATA_BYTES_MAX = FRAME_BYTES_MAX - 8192  # so that a full znode still fits a frame with its path and ACL
+PATH_BYTES_MAX = 4096  # nobody types longer ones; bounds the keys of every table
+MULTI_PARTS_MAX = 1024  # ZooKeeper has none; bounds how long one entry may keep a replica busy (replicated)
+DELETE_NODES_MAX = 100_000  # deleteRecursive: the same reason (replicated)
+PAGE_NODES_MAX = 10_000  # of one page of children or of a subtree
+PAGE_BYTES_MAX = FRAME_BYTES_MAX  # a page ends early rather than outgrow a frame
+
+# --- sessions
+SESSION_TIMEOUT_MIN_MS = 500  # some ticks, or a busy leader would expire the living
+SESSION_TIMEOUT_MAX_MS = 60_000
+SESSIONS_MAX = 50_000  # (replicated)
+RESULTS_KEPT_MAX = 128  # results a session keeps for retries = requests it may have unanswered (replicated)
+IDENTITIES_MAX = 32  # of a session (replicated)
+PENDING_REQUESTS_MAX = 4096  # unanswered requests of one connection; the door stops reading there
+OUTSTANDING_BYTES_MAX = 64 * MIB  # unanswered writes of one node; beyond it: ThrottledOp
+WATCHES_PER_CONNECTION_MAX = 100_000
+CONNECTIONS_MAX = 10_000
+
+# --- batches and history
+BATCH_BYTES_MAX = MIB  # what gathers beyond it waits for the next batch; a single larger request travels alone
+BATCH_REQUESTS_MAX = 8192
+WINDOW_BYTES_MAX = 32 * MIB  # recent batches in memory, for DIFF
+WINDOW_ENTRIES_MAX = 50_000
+READ_BACK_BYTES_MAX = BATCH_BYTES_MAX + FRAME_BYTES_MAX + 65_536  # a log record or a peer message; > all writers
+
+# --- peers
+PEER_QUEUE_BYTES_MAX = 64 * MIB  # waiting for one slow peer; then its stream is dropped and it synchronizes anew
+PEER_MESSAGE_BYTES_MAX = 4 * MIB
+SNAPSHOT_CHUNK_BYTES = 256 * 1024
+SNAPSHOT_CHUNKS_IN_FLIGHT = 8  # per learner
+
+# --- storage
+SEGMENT_BYTES = 64 * MIB  # preallocated, so an fsync does not have to grow the file
+SNAPSHOT_EVERY_ENTRIES = 100_000
+SNAPSHOT_EVERY_BYTES = 256 * MIB
+SNAPSHOTS_KEPT = 3
+
+assert DATA_BYTES_MAX + PATH_BYTES_MAX < FRAME_BYTES_MAX
+assert FRAME_BYTES_MAX + BATCH_BYTES_MAX < READ_BACK_BYTES_MAX < PEER_MESSAGE_BYTES_MAX
+assert SNAPSHOT_CHUNK_BYTES * SNAPSHOT_CHUNKS_IN_FLIGHT < PEER_QUEUE_BYTES_MAX
+assert READ_BACK_BYTES_MAX < SEGMENT_BYTES
+assert SESSION_TIMEOUT_MIN_MS < SESSION_TIMEOUT_MAX_MS

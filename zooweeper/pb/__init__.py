@@ -1,0 +1,1 @@
+"""pb: see docs/flow.md"""

@@ -1,0 +1,95 @@
+"""All that can happen to a replica: the arguments of `Replica.step`.
+
+Rules: plain values. Time and chance come in here and nowhere else (`Tick`, and the generator given to the
+constructor). A connection is a number a door gave to one client connection, never reused in the life of the process.
+"""
+
+from dataclasses import dataclass
+
+from zooweeper.zab.messages import Message
+
+
+@dataclass(slots=True)
+class Tick:
+    """Every `tick_ms`, and before the first event."""
+
+    now_ms: int  # monotonic
+    wall_ms: int  # wall clock; only the leader's stamp on entries comes from it
+
+
+@dataclass(slots=True)
+class Received:
+    """A message of a peer; or of ourselves, when the disk released it (`peer` is our own id then)."""
+
+    peer: int
+    message: Message
+
+
+@dataclass(slots=True)
+class PeerUp:
+    """The stream with a peer is there; nothing of an earlier stream arrives any more."""
+
+    peer: int
+
+
+@dataclass(slots=True)
+class PeerDown:
+    peer: int
+
+
+@dataclass(slots=True)
+class SnapshotWritten:
+    """The disk has chunk `index` of our own snapshot at `zxid`; `done`: the whole of it."""
+
+    zxid: int
+    index: int
+    done: bool
+
+
+@dataclass(slots=True)
+class Connect:
+    """A client wants a session on this connection: a new one (`session` 0) or its own again. Answered by Welcome or
+    Refused. Requests that come before that are kept in order."""
+
+    connection: int
+    session: int
+    secret: bytes  # of the session to attach; empty for a new one
+    timeout_ms: int
+    seen: int  # last zxid the client has seen: never serve it an older state
+    results: int  # how many results the session is to keep for retries (0: none; ZooKeeper wire)
+    address: str  # the client's, for the identity of scheme ip
+
+
+@dataclass(slots=True)
+class Ask:
+    """A request on a connection. `number` is the session's running number that the client gave to a write, 0 to let
+    the replica count. `linear`: the read must not be stale."""
+
+    connection: int
+    xid: int
+    code: int
+    body: bytes
+    number: int = 0
+    linear: bool = False
+
+
+@dataclass(slots=True)
+class Heard:
+    """The client of a connection is alive (a ping, or any bytes)."""
+
+    connection: int
+
+
+@dataclass(slots=True)
+class Disconnect:
+    """The connection is gone; its session lives on until it expires."""
+
+    connection: int
+
+
+@dataclass(slots=True)
+class HandOff:
+    """The operator wants this node to stop leading (it is about to stop)."""
+
+
+Event = Tick | Received | PeerUp | PeerDown | SnapshotWritten | Connect | Ask | Heard | Disconnect | HandOff

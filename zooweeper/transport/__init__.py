@@ -1,0 +1,1 @@
+"""transport: see docs/flow.md"""

@@ -1,0 +1,1 @@
+"""zab: see docs/flow.md"""
