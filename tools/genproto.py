@@ -3,6 +3,7 @@
 The generated files are committed, so an install needs no compiler; tests/test_generated.py runs the check.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ PROTOS = sorted((ROOT / "proto").rglob("*.proto"))
 
 def generate(out: Path) -> None:
     """Write the modules and their types below `out`."""
+    # The plugins that write the types are scripts beside the interpreter, whether or not its environment is activated.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     for name in ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out"):
         include = Path(grpc_tools.__file__).parent / "_proto"
         arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{include}", f"--{name}={out}", *map(str, PROTOS)]
