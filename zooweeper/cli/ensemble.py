@@ -1,0 +1,322 @@
+"""An ensemble of real processes on this host: made, started, killed and watched through one class.
+
+Rules: the folder is the truth (`ensemble.json`, `node-i/{node.json,pid,log,data}`), so any number of programs may
+handle one ensemble after another; a lock file keeps two from starting nodes at the same time. A process is signalled
+only after its command line shows that it is our node. Nothing here runs in the nodes. Used by deploy.sh, the demos,
+the benchmarks and the tests:
+
+    with Ensemble.temporary(3) as ensemble:
+        ensemble.start()
+        ensemble.wait_healthy()
+        ensemble.kill(ensemble.leader())
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from zooweeper.cli import ports, settings
+from zooweeper.cli.settings import EnsembleSettings, SettingsError
+from zooweeper.cli.status import Asker, NodeStatus, ask_members, health, row
+from zooweeper.model.config import Member
+from zooweeper.storage.disk import OsDisk
+from zooweeper.storage.folder import format_folder
+
+LOG_BYTES_MAX = 16 << 20  # at a start a longer log becomes log.1
+POLL_S = 0.01
+STOP_S = 10.0  # a node that has not left after SIGTERM by then is killed
+HEALTHY_S = 30.0
+
+
+class EnsembleError(Exception):
+    """Something about the ensemble or its folder that the caller can put right; the text is one clear line."""
+
+
+class Ensemble:
+    """The nodes in one folder."""
+
+    def __init__(self, folder: Path, known: EnsembleSettings) -> None:
+        self.folder = folder
+        self.cluster = known.cluster
+        self.members = known.members
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._temporary = False
+
+    # ---- making and finding
+
+    @classmethod
+    def create(cls, folder: Path | str, nodes: int, base_port: int | None = None) -> "Ensemble":
+        """Makes the folders of a new ensemble, all or nothing. The folder must not exist, or be empty."""
+        folder = Path(folder).absolute()
+        if not 1 <= nodes <= settings.NODES_MAX:
+            raise EnsembleError(f"an ensemble has 1 to {settings.NODES_MAX} nodes, not {nodes}")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise EnsembleError(f"{folder} is not empty and holds no ensemble; choose another --dir")
+        cluster = secrets.token_hex(8)
+        members = tuple(settings.member_at(node, base_port) for node in range(1, nodes + 1))
+        known = EnsembleSettings(cluster, members)
+        beside = folder.with_name(f"{folder.name}.new-{cluster}")
+        try:
+            beside.mkdir(mode=0o700, parents=True)
+            for member in members:
+                node_folder = beside / f"node-{member.id}"
+                node_folder.mkdir(mode=0o700)
+                settings.write_node(node_folder, member.id, known)
+                format_node(node_folder, cluster, member.id, voting=True)
+            settings.write_ensemble(beside, known)
+            beside.rename(folder)
+        except OSError as error:
+            raise EnsembleError(f"cannot make {folder}: {error.strerror}") from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return cls(folder, known)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Ensemble":
+        """The ensemble in a folder. EnsembleError when there is none."""
+        folder = Path(folder).absolute()
+        try:
+            return cls(folder, settings.read_ensemble(folder))
+        except SettingsError as error:
+            raise EnsembleError(str(error)) from None
+
+    @classmethod
+    def temporary(cls, nodes: int, base_port: int | None = None) -> "Ensemble":
+        """An ensemble on free ports in a new temporary folder; leaving its `with` block kills and removes it."""
+        folder = Path(tempfile.mkdtemp(prefix="zooweeper-"))
+        ensemble = cls.create(folder, nodes, ports.free_base_port(nodes) if base_port is None else base_port)
+        ensemble._temporary = True
+        return ensemble
+
+    def __enter__(self) -> "Ensemble":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._temporary:
+            self.wipe()
+
+    # ---- what there is
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(member.id for member in self.members)
+
+    @property
+    def hosts(self) -> str:
+        """The connect string of all members, for clients."""
+        return ",".join(str(member.grpc) for member in self.members)
+
+    def member(self, node: int) -> Member:
+        for member in self.members:
+            if member.id == node:
+                return member
+        raise EnsembleError(f"there is no node {node}; this ensemble has {', '.join(map(str, self.ids))}")
+
+    def node_folder(self, node: int) -> Path:
+        return self.folder / f"node-{self.member(node).id}"
+
+    def log_path(self, node: int) -> Path:
+        return self.node_folder(node) / "log"
+
+    def pid(self, node: int) -> int | None:
+        """The process of a node, or None when it does not run."""
+        child = self._children.get(node)
+        if child is not None:
+            child.poll()  # a dead child must not linger as a zombie
+        try:
+            pid = int((self.node_folder(node) / "pid").read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if _is_node(pid, self.node_folder(node)) else None
+
+    def running(self) -> tuple[int, ...]:
+        return tuple(node for node in self.ids if self.pid(node) is not None)
+
+    def log_tail(self, node: int, lines: int = 1) -> str:
+        """The last lines a node wrote; empty when there are none."""
+        try:
+            with self.log_path(node).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    # ---- doing
+
+    def start(self, nodes: Iterable[int] | None = None) -> tuple[int, ...]:
+        """Starts those of `nodes` (default: all) that do not run; returns which. Does not wait until they serve."""
+        with self._locked():
+            down = [node for node in (self.ids if nodes is None else nodes) if self.pid(node) is None]
+            self._check_ports(down)
+            for node in down:
+                self._spawn(node)
+            return tuple(down)
+
+    def stop(self, nodes: Iterable[int] | None = None, timeout_s: float = STOP_S) -> tuple[int, ...]:
+        """SIGTERM, then waits until they are gone; whoever stays is killed. Returns who ran."""
+        return self._end(nodes, signal.SIGTERM, timeout_s)
+
+    def kill(self, nodes: int | Iterable[int] | None = None) -> tuple[int, ...]:
+        """SIGKILL to all of `nodes` at once (default: every node), then waits until they are gone."""
+        return self._end((nodes,) if isinstance(nodes, int) else nodes, signal.SIGKILL, STOP_S)
+
+    def restart(self, node: int) -> None:
+        """Stops a node, if it runs, and starts it."""
+        self.stop((node,))
+        self.start((node,))
+
+    def pause(self, node: int) -> None:
+        self._signal(node, signal.SIGSTOP)
+
+    def resume(self, node: int) -> None:
+        self._signal(node, signal.SIGCONT)
+
+    def rejoin(self, node: int) -> None:
+        """Gives a node whose folder was lost a new, empty one: it comes back without a vote and synchronizes first."""
+        folder = self.node_folder(node)
+        if self.pid(node) is not None:
+            raise EnsembleError(f"node {node} runs; stop it first")
+        if (folder / settings.DATA_FOLDER).exists():
+            raise EnsembleError(f"{folder / settings.DATA_FOLDER} exists; move it away first")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        settings.write_node(folder, node, EnsembleSettings(self.cluster, self.members))
+        format_node(folder, self.cluster, node, voting=False)
+
+    def wipe(self) -> None:
+        """Kills all nodes and removes the folder with everything in it."""
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    # ---- watching
+
+    def status(self, timeout_s: float = 1.0) -> list[NodeStatus]:
+        """One row per member; those that do not answer are `down`."""
+        running = {node: self.pid(node) for node in self.ids}
+        asked = [member for member in self.members if running[member.id] is not None]
+        answers = {answer.id: answer for answer in ask_members(asked, timeout_s)} if asked else {}
+        return [answers.get(member.id) or row(None, str(member.grpc), member) for member in self.members]
+
+    def leader(self, timeout_s: float = HEALTHY_S) -> int:
+        """The id of the leader that a majority follows; waits for one."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = health(self.status()).leader
+            if found is not None and found.id is not None:
+                return found.id
+            if time.monotonic() > deadline:
+                raise EnsembleError(f"no leader within {timeout_s:g} s; see {self.folder}/node-*/log")
+            time.sleep(POLL_S)
+
+    def wait_healthy(self, timeout_s: float = HEALTHY_S, nodes: Sequence[int] | None = None) -> list[NodeStatus]:
+        """Waits until `nodes` (default: all) follow one leader, and returns their rows. EnsembleError when a process
+        ends meanwhile (with the last line of its log), or when time is up."""
+        wanted = [self.member(node) for node in (self.ids if nodes is None else nodes)]
+        deadline = time.monotonic() + timeout_s
+        with Asker([str(member.grpc) for member in wanted]) as asker:
+            while True:
+                replies = asker.ask(max(0.05, min(1.0, deadline - time.monotonic())))
+                rows = [row(reply, str(member.grpc), member) for reply, member in zip(replies, wanted, strict=True)]
+                if all(one.serving for one in rows) and len({one.epoch for one in rows}) == 1:
+                    return rows
+                for one, member in zip(rows, wanted, strict=True):
+                    if not one.up and self.pid(member.id) is None:
+                        raise EnsembleError(f"node {member.id} has ended: {self.log_tail(member.id) or 'no log'}")
+                if time.monotonic() > deadline:
+                    late = ", ".join(f"{one.id} is {one.role}" for one in rows if not one.serving)
+                    raise EnsembleError(f"not healthy within {timeout_s:g} s: {late}; see {self.folder}/node-*/log")
+                time.sleep(POLL_S)
+
+    # ---- inside
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            file = (self.folder / "lock").open("w")
+        except OSError as error:
+            raise EnsembleError(f"cannot write in {self.folder}: {error.strerror}") from None
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _check_ports(self, nodes: Sequence[int]) -> None:
+        conflicts = ports.taken(self.member(node) for node in nodes)
+        if conflicts:
+            node, door, address = conflicts[0]
+            who = ports.holder(address.port) or "another program"
+            more = f" ({len(conflicts) - 1} more ports are taken, too)" if len(conflicts) > 1 else ""
+            raise EnsembleError(
+                f"port {address} ({door} of node {node}) is taken by {who}{more}; stop it or choose --base-port"
+            )
+
+    def _spawn(self, node: int) -> None:
+        folder = self.node_folder(node)
+        log = self.log_path(node)
+        if not folder.is_dir():
+            raise EnsembleError(f"{folder} is missing; if it is lost for good: ./deploy.sh rejoin {node}")
+        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+            log.replace(folder / "log.1")
+        with log.open("ab") as out:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "zooweeper.cli.serve", "--dir", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C in this terminal is not for the nodes
+            )
+        self._children[node] = child
+        pid_path = folder / "pid"
+        pid_path.with_name("pid.new").write_text(f"{child.pid}\n")
+        pid_path.with_name("pid.new").replace(pid_path)
+
+    def _signal(self, node: int, number: signal.Signals) -> int:
+        pid = self.pid(node)
+        if pid is None:
+            raise EnsembleError(f"node {node} does not run")
+        os.kill(pid, number)
+        return pid
+
+    def _end(self, nodes: Iterable[int] | None, number: signal.Signals, timeout_s: float) -> tuple[int, ...]:
+        ended = []
+        for node in self.ids if nodes is None else nodes:
+            if (pid := self.pid(node)) is not None:
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself in between
+                    os.kill(pid, number)
+                ended.append(node)
+        deadline = time.monotonic() + timeout_s
+        for node in ended:
+            while (pid := self.pid(node)) is not None:
+                if time.monotonic() > deadline:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.002)
+        return tuple(ended)
+
+
+def format_node(node_folder: Path, cluster: str, node: int, voting: bool) -> None:
+    """Makes the data folder of a node. Only once in its life: a node that forgot its promises must not vote."""
+    data = node_folder / settings.DATA_FOLDER
+    data.mkdir(mode=0o700)
+    with contextlib.closing(OsDisk(data)) as disk:
+        format_folder(disk, cluster, node, secrets.token_bytes(16), voting=voting)
+
+
+def _is_node(pid: int, node_folder: Path) -> bool:
+    """Whether the process is our node and no other that got its number."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            return False
+        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+        return b"zooweeper" in shown.stdout and os.fsencode(node_folder) in shown.stdout
+    return os.fsencode(node_folder) in words

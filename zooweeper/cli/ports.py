@@ -1,0 +1,71 @@
+"""Which ports are free, and who has the others.
+
+Rules: a port counts as free when it can be bound right now; between that and its use somebody else may take it, so
+the node's own error stays the last word. Who holds a port is looked up where the system tells (Linux), else left out.
+"""
+
+import random
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from zooweeper.cli.settings import BASE_STEP, PORTS, SettingsError, member_at
+from zooweeper.model.config import Address, Member
+
+FREE_LOW, FREE_HIGH = 20_000, 28_000  # below the range from which systems draw ports of outgoing connections
+
+
+def taken(members: Iterable[Member]) -> list[tuple[int, str, Address]]:
+    """(node id, door, address) for each address of these nodes that cannot be bound."""
+    return [
+        (member.id, door, getattr(member, door))
+        for member in members
+        for door, _ in PORTS
+        if not can_bind(getattr(member, door))
+    ]
+
+
+def can_bind(address: Address) -> bool:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError:
+            return False
+    return True
+
+
+def free_base_port(nodes: int, rng: random.Random | None = None) -> int:
+    """A base port at which all ports of an ensemble of `nodes` are free just now."""
+    rng = rng or random.Random()
+    for _ in range(200):
+        base = rng.randrange(FREE_LOW, FREE_HIGH - nodes)
+        if not taken(member_at(node, base) for node in range(1, nodes + 1)):
+            return base
+    raise SettingsError(
+        f"found no {nodes} x {len(PORTS)} free ports in {FREE_LOW}..{FREE_HIGH + BASE_STEP * len(PORTS)}"
+    )
+
+
+def holder(port: int) -> str:
+    """The program that listens on a port, as `name (pid N)`; empty where that cannot be told."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            if words[3] == "0A" and int(words[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{words[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(link.readlink().name in inodes for link in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:
+            continue  # not ours to look into, or just gone
+    return ""

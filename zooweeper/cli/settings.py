@@ -1,0 +1,153 @@
+"""The two settings files, as JSON: `ensemble.json` of an ensemble on this host, `node.json` of one node.
+
+Rules: read here, checked here, one clear line for each mistake; the rest of the program sees only `Config` and
+`Member`. A node's folder holds all it needs, so it may be moved to another host together with its `node.json`.
+"""
+
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from zooweeper.model.config import Address, Config, Member, Timing
+
+ENSEMBLE_FILE = "ensemble.json"
+NODE_FILE = "node.json"
+DATA_FOLDER = "data"
+PORTS = (("wire", 2181), ("grpc", 5181), ("peer", 2888), ("admin", 8081))
+"""The doors of node 1 and their default ports; node i listens i-1 higher. In the order in which --base-port lays
+them out, a thousand apart."""
+
+BASE_STEP = 1000
+NODES_MAX = 255
+
+
+class SettingsError(Exception):
+    """A settings file or an argument that cannot be; the text is one clear line."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleSettings:
+    """An ensemble as `ensemble.json` describes it."""
+
+    cluster: str
+    members: tuple[Member, ...]
+
+
+def member_at(node: int, base_port: int | None, host: str = "127.0.0.1") -> Member:
+    """Node `node` of an ensemble on one host, with the ports of the contract."""
+    ports = {
+        door: (first if base_port is None else base_port + step * BASE_STEP) + node - 1
+        for step, (door, first) in enumerate(PORTS)
+    }
+    if max(ports.values()) > 65535 or min(ports.values()) < 1:
+        raise SettingsError(f"--base-port {base_port} gives node {node} a port outside 1..65535")
+    return Member(node, **{door: Address(host, port) for door, port in ports.items()})
+
+
+def parse_address(text: str) -> Address:
+    """`host:port`, `[v6]:port`. SettingsError for anything else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SettingsError(f"not an address: {text!r}, expected host:port such as 127.0.0.1:5181")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replaces a small file at once and for good."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        json.dump(value, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_ensemble(folder: Path, settings: EnsembleSettings) -> None:
+    write_json(
+        folder / ENSEMBLE_FILE,
+        {"cluster": settings.cluster, "members": [_member_out(member) for member in settings.members]},
+    )
+
+
+def write_node(folder: Path, node: int, settings: EnsembleSettings) -> None:
+    members = [_member_out(member) for member in settings.members]
+    write_json(folder / NODE_FILE, {"id": node, "cluster": settings.cluster, "members": members})
+
+
+def read_ensemble(folder: Path) -> EnsembleSettings:
+    """The ensemble in a folder. SettingsError when there is none or its file is damaged."""
+    value = _read(folder / ENSEMBLE_FILE)
+    return EnsembleSettings(_text(value, "cluster", folder / ENSEMBLE_FILE), _members(value, folder / ENSEMBLE_FILE))
+
+
+def read_node(folder: Path) -> Config:
+    """The settings of the node in a folder. SettingsError when they are missing or cannot be."""
+    path = folder / NODE_FILE
+    value = _read(path)
+    members = _members(value, path)
+    node = value.get("id")
+    if not isinstance(node, int) or node not in [member.id for member in members]:
+        raise SettingsError(f"{path}: id {node!r} is not one of its members")
+    return Config(
+        id=node,
+        cluster=_text(value, "cluster", path),
+        members=members,
+        data_dir=str(folder / DATA_FOLDER),
+        timing=_timing(value.get("timing", {}), path),
+        super_digest=value.get("super_digest", ""),
+    )
+
+
+def _member_out(member: Member) -> dict[str, object]:
+    return {"id": member.id} | {door: str(getattr(member, door)) for door, _ in PORTS}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise SettingsError(f"no {path.name} in {path.parent}") from None
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise SettingsError(f"{path} is not a JSON object")
+    return value
+
+
+def _text(value: dict[str, Any], key: str, path: Path) -> str:
+    text = value.get(key)
+    if not isinstance(text, str) or not text:
+        raise SettingsError(f"{path}: {key} is missing")
+    return text
+
+
+def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
+    rows = value.get("members")
+    if not isinstance(rows, list) or not rows:
+        raise SettingsError(f"{path}: members is missing")
+    members = []
+    for row in rows:
+        try:
+            doors = {door: parse_address(str(row[door])) for door, _ in PORTS}
+            members.append(Member(int(row["id"]), **doors))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SettingsError(f"{path}: a member is incomplete ({error!r})") from None
+    if len({member.id for member in members}) != len(members):
+        raise SettingsError(f"{path}: two members have one id")
+    return tuple(members)
+
+
+def _timing(value: Any, path: Path) -> Timing:
+    known = {field.name for field in fields(Timing)}
+    if not isinstance(value, dict) or not all(isinstance(item, int) and item > 0 for item in value.values()):
+        raise SettingsError(f"{path}: timing must be an object of positive milliseconds")
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise SettingsError(f"{path}: unknown timing {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    return Timing(**value)

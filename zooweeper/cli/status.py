@@ -1,0 +1,203 @@
+"""What the nodes say about themselves, and whether that makes a healthy ensemble.
+
+Rules: asks all nodes at once with plain blocking gRPC (no event loop, so the first answer costs little). A node that
+does not answer is a row like any other, with the role `down`. Numbers stay numbers; only `table` makes text of them.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from zooweeper.model.config import Member
+from zooweeper.model.zxid import show
+
+if TYPE_CHECKING:
+    import grpc
+
+    from zooweeper.pb.client_pb2 import StatusReply
+
+DOWN = "down"
+SERVING = ("leader", "follower")
+ASK_TIMEOUT_S = 1.0
+
+CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    ("grpc.use_local_subchannel_pool", 1),  # a channel made anew must not inherit the old one's back-off
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One row; exactly the fields of `status -o json`. None: nobody answered, so nobody knows."""
+
+    id: int | None
+    role: str
+    epoch: int | None
+    zxid: int | None
+    applied: int | None
+    grpc: str
+    wire: str | None
+    admin: str | None
+    pid: int | None
+    sessions: int | None
+    digest: str | None
+
+    @property
+    def up(self) -> bool:
+        return self.role != DOWN
+
+    @property
+    def serving(self) -> bool:
+        return self.role in SERVING
+
+
+class Asker:
+    """Asks a fixed list of nodes again and again, over one channel each. Close it after use."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        import grpc
+
+        from zooweeper.pb.client_pb2_grpc import ZooweeperStub
+
+        self._channels: list[grpc.Channel] = [grpc.insecure_channel(to, options=CHANNEL_OPTIONS) for to in addresses]
+        self._stubs = [ZooweeperStub(channel) for channel in self._channels]
+
+    def ask(self, timeout_s: float = ASK_TIMEOUT_S) -> list["StatusReply | None"]:
+        """One answer per address, in their order; None where none came in time."""
+        import grpc
+
+        from zooweeper.pb.client_pb2 import StatusRequest
+
+        calls = [stub.Status.future(StatusRequest(), timeout=timeout_s) for stub in self._stubs]
+        replies: list[StatusReply | None] = []
+        for call in calls:
+            try:
+                replies.append(call.result())
+            except grpc.RpcError:
+                replies.append(None)
+        return replies
+
+    def close(self) -> None:
+        for channel in self._channels:
+            channel.close()
+
+    def __enter__(self) -> "Asker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def row(reply: "StatusReply | None", address: str, member: Member | None = None) -> NodeStatus:
+    """The row of a node that answered, or, with no reply, of one that is down."""
+    if reply is None:
+        known = (member.id, str(member.wire), str(member.admin)) if member else (None, None, None)
+        return NodeStatus(known[0], DOWN, None, None, None, address, known[1], known[2], None, None, None)
+    return NodeStatus(
+        reply.id,
+        reply.role,
+        reply.epoch,
+        reply.zxid,
+        reply.applied,
+        reply.grpc or address,
+        reply.wire,
+        reply.admin,
+        reply.pid,
+        reply.sessions,
+        reply.digest,
+    )
+
+
+def ask_members(members: Sequence[Member], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
+    """The rows of an ensemble whose members are known."""
+    addresses = [str(member.grpc) for member in members]
+    with Asker(addresses) as asker:
+        replies = asker.ask(timeout_s)
+    return [row(reply, to, member) for reply, to, member in zip(replies, addresses, members, strict=True)]
+
+
+def ask_addresses(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
+    """The rows of the nodes behind some addresses."""
+    with Asker(addresses) as asker:
+        replies = asker.ask(timeout_s)
+    return [row(reply, to) for reply, to in zip(replies, addresses, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict over all rows."""
+
+    leader: NodeStatus | None  # the one established leader that a majority follows
+    serving: int  # nodes that follow it, itself included
+    members: int
+    diverged: bool  # two nodes executed the same zxid and differ: never, unless there is a bug or a broken machine
+
+    @property
+    def quorum(self) -> bool:
+        return self.leader is not None
+
+    @property
+    def complete(self) -> bool:
+        return self.quorum and self.serving == self.members and not self.diverged
+
+    @property
+    def spare(self) -> int:
+        """How many more nodes may fail."""
+        return self.serving - majority(self.members)
+
+    def __str__(self) -> str:
+        if self.diverged:
+            return "DIGESTS DIFFER at one zxid: stop writing, and compare the nodes' logs"
+        if not self.quorum:
+            missing = max(majority(self.members) - self.serving, 0)
+            needs = f"{missing} more needed" if missing else "electing"
+            return f"NO QUORUM {self.serving}/{self.members}, {needs}"
+        return f"QUORUM OK {self.serving}/{self.members}, tolerates {self.spare} failure{'s' * (self.spare != 1)}"
+
+
+def majority(members: int) -> int:
+    return members // 2 + 1
+
+
+def health(rows: Sequence[NodeStatus]) -> Health:
+    """A quorum is a leader and those in its epoch, together a majority of the rows."""
+    leaders = sorted((row for row in rows if row.role == "leader"), key=lambda row: row.epoch or 0)
+    leader = leaders[-1] if leaders else None
+    following = [row for row in rows if leader and row.serving and row.epoch == leader.epoch]
+    serving = len(following) if leader else len([row for row in rows if row.up])
+    if len(following) < majority(len(rows)):
+        leader = None
+    return Health(leader, serving, len(rows), _diverged(rows))
+
+
+def _diverged(rows: Sequence[NodeStatus]) -> bool:
+    digests: dict[int, set[str]] = {}
+    for one in rows:
+        if one.up and one.applied is not None and one.digest:
+            digests.setdefault(one.applied, set()).add(one.digest)
+    return any(len(found) > 1 for found in digests.values())
+
+
+def as_json(rows: Sequence[NodeStatus]) -> str:
+    return json.dumps([asdict(one) for one in rows])
+
+
+COLUMNS = ("id", "role", "epoch", "zxid", "applied", "sessions", "grpc", "wire", "admin", "pid", "digest")
+
+
+def cells(rows: Sequence[NodeStatus]) -> list[tuple[str, ...]]:
+    """The rows as people read them, in the order of COLUMNS."""
+    shown = []
+    for one in rows:
+        values: dict[str, object] = asdict(one)
+        for key in ("zxid", "applied"):
+            value = values[key]
+            values[key] = show(value) if isinstance(value, int) else None
+        if one.role == "leader":
+            values["role"] = "LEADER"
+        shown.append(tuple("-" if values[key] is None else str(values[key]) for key in COLUMNS))
+    return shown
