@@ -1,0 +1,210 @@
+"""Streams between nodes: FIFO, with delays; they break and lose a suffix; directions can be cut.
+
+Rules: the same promises as the real transport and no better ones. PeerUp is the first thing a side sees of a stream,
+PeerDown the last; after PeerDown nothing of that stream arrives. The sides learn of both at different times, and who
+has not learned yet sends into the void. A cut direction holds what is on its way (TCP would repeat it): after a heal
+it arrives late, after a break it is lost.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sim.world import MS, World
+from zooweeper.zab.events import PeerDown, PeerUp, Received
+from zooweeper.zab.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good a network is, in microseconds."""
+
+    delay_min_us: int
+    delay_mean_us: int  # exponential, on top of the minimum
+    stall_chance: float  # that one message (and all behind it) is held up ...
+    stall_us: int  # ... for up to so long
+
+
+LAN = Quality(50, 100, 0.0, 0)
+SLOW = Quality(2 * MS, 5 * MS, 0.002, 200 * MS)
+AWFUL = Quality(1 * MS, 30 * MS, 0.01, 1500 * MS)
+
+
+class Pipe:
+    """One direction: what was pushed first arrives first, later."""
+
+    def __init__(self, world: World, chance: random.Random, quality: Quality, deliver: Callable[[Any], None]) -> None:
+        self.world = world
+        self.chance = chance
+        self.quality = quality
+        self.deliver = deliver
+        self.blocked = False
+        self.closed = False
+        self._queue: deque[tuple[int, Any]] = deque()
+        self._last_us = 0
+        self._armed = False
+
+    def push(self, item: Any) -> None:
+        """Put it at the end; nothing happens on a closed pipe."""
+        if self.closed:
+            return
+        quality, chance = self.quality, self.chance
+        delay_us = quality.delay_min_us + int(chance.expovariate(1.0) * quality.delay_mean_us)
+        if quality.stall_chance and chance.random() < quality.stall_chance:
+            delay_us += chance.randrange(quality.stall_us)
+        self._last_us = max(self._last_us, self.world.now_us + delay_us)
+        self._queue.append((self._last_us, item))
+        self._arm()
+
+    def finish(self, item: Any) -> None:
+        """The stream broke: a suffix of what is on its way is lost (all of it in a cut direction), `item` ends it."""
+        kept = 0 if self.blocked else self.chance.randint(0, len(self._queue))
+        while len(self._queue) > kept:
+            self._queue.pop()
+        self.blocked = False
+        self.push(item)
+
+    def close(self) -> None:
+        """Nothing more arrives."""
+        self.closed = True
+        self._queue.clear()
+
+    def block(self, blocked: bool) -> None:
+        self.blocked = blocked
+        if not blocked:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._queue and not self._armed and not self.blocked:
+            self._armed = True
+            self.world.after(max(0, self._queue[0][0] - self.world.now_us), self._fire)
+
+    def _fire(self) -> None:
+        self._armed = False
+        if self.blocked or self.closed or not self._queue:
+            return
+        if self._queue[0][0] <= self.world.now_us:
+            _, item = self._queue.popleft()
+            self.deliver(item)
+        if not self.closed:
+            self._arm()
+
+
+class Stream:
+    """One connection of a pair; `pipes[x]` leads to x. `open[x]`: x has seen PeerUp and not yet PeerDown."""
+
+    def __init__(self, network: "Network", pair: tuple[int, int]) -> None:
+        self.network = network
+        self.pair = pair
+        self.broken = False
+        self.open = dict.fromkeys(pair, False)
+        self.pipes = {
+            to: Pipe(network.world, network.chance, network.quality, partial(self._arrive, to)) for to in pair
+        }
+        for node in pair:
+            self.pipes[node].push(PeerUp(self.other(node)))
+
+    def other(self, node: int) -> int:
+        return self.pair[1] if node == self.pair[0] else self.pair[0]
+
+    def _arrive(self, to: int, item: Any) -> None:
+        if isinstance(item, PeerDown):
+            self.end(to)
+            return
+        if isinstance(item, PeerUp):
+            self.open[to] = True
+        self.network.nodes[to].step(item)
+
+    def end(self, node: int) -> None:
+        """`node` learns that the stream is gone."""
+        pipe = self.pipes[node]
+        if not pipe.closed:
+            pipe.close()
+            if self.open[node]:
+                self.open[node] = False
+                self.network.nodes[node].step(PeerDown(self.other(node)))
+
+    def break_up(self) -> None:
+        """Both sides will learn it, each in its time."""
+        if not self.broken:
+            self.broken = True
+            for node in self.pair:
+                self.pipes[node].finish(PeerDown(self.other(node)))
+
+    def drop_side(self, node: int) -> None:
+        """The process of `node` is gone: it learns nothing any more."""
+        self.pipes[node].close()
+        self.open[node] = False
+        self.break_up()
+
+
+class Network:
+    """All streams of the ensemble. `nodes` must have `alive` and `step(event)`."""
+
+    def __init__(self, world: World, quality: Quality, reconnect_ms: tuple[int, int] = (20, 200)) -> None:
+        self.world = world
+        self.chance = world.chance("network")
+        self.quality = quality
+        self.reconnect_ms = reconnect_ms
+        self.nodes: dict[int, Any] = {}
+        self.streams: dict[tuple[int, int], Stream] = {}
+        self.cut: dict[tuple[int, int], bool] = {}  # (from, to)
+
+    def start(self) -> None:
+        """Once, when `nodes` is filled: every pair tries to connect from now on."""
+        for a in sorted(self.nodes):
+            for b in sorted(self.nodes):
+                if a < b:
+                    self._connect((a, b))
+
+    def send(self, source: int, to: int, message: Message) -> None:
+        """Into the stream that `source` believes to be there; lost if there is none."""
+        stream = self.streams.get((min(source, to), max(source, to)))
+        if stream is not None and stream.open[source] and not stream.broken:
+            stream.pipes[to].push(Received(source, message))
+
+    def crashed(self, node: int) -> None:
+        for stream in self._of(node):
+            stream.drop_side(node)
+
+    def break_pair(self, a: int, b: int) -> None:
+        """The stream of the pair breaks, if there is one."""
+        stream = self.streams.get((min(a, b), max(a, b)))
+        if stream is not None:
+            stream.break_up()
+
+    def cut_direction(self, source: int, to: int, cut: bool) -> None:
+        """Nothing passes from `source` to `to` (or does again)."""
+        self.cut[source, to] = cut
+        stream = self.streams.get((min(source, to), max(source, to)))
+        if stream is not None and not stream.broken:
+            stream.pipes[to].block(cut)
+
+    def heal(self) -> None:
+        """All directions are open again."""
+        for source, to in list(self.cut):
+            self.cut_direction(source, to, False)
+
+    def _of(self, node: int) -> list[Stream]:
+        return [stream for pair, stream in self.streams.items() if node in pair]
+
+    def _connect(self, pair: tuple[int, int]) -> None:
+        """Every now and then: a pair without a stream gets one, if both are there and can hear one another."""
+        low, high = self.reconnect_ms
+        self.world.after(self.chance.randint(low, high) * MS, self._connect, pair)
+        a, b = pair
+        stream = self.streams.get(pair)
+        if stream is not None and not stream.broken:
+            if any(self.cut.get(direction) for direction in ((a, b), (b, a))) and self.chance.random() < 0.05:
+                stream.break_up()  # keepalive, on a link that is cut: about 2 s
+            return
+        if not (self.nodes[a].alive and self.nodes[b].alive) or self.cut.get((a, b)) or self.cut.get((b, a)):
+            return
+        if stream is not None:
+            for node in pair:
+                stream.end(node)  # who has not learned it yet learns it from the new one
+        if self.nodes[a].alive and self.nodes[b].alive:  # learning it may have ended a node
+            self.streams[pair] = Stream(self, pair)
