@@ -1,0 +1,267 @@
+"""FOLLOWING: promise the leader's epoch, take over its history, then log what it proposes (Zab phases 1-3, follower).
+
+Rules: only messages of this leader and this try (`attempt`) count. The order of durability is the order of the disk
+list: history first, then currentEpoch, then the acknowledgement of NEWLEADER (ZK-4643, ZK-3911); acknowledgements of
+proposals leave after it (ZK-4685), since all of them leave through `after`, in order. What does not fit ends the
+try; nothing is patched up.
+
+    DISCOVERY: FollowerInfo → · ← NewEpoch · AckEpoch →
+    SYNCHRONIZATION: ← Sync or SnapBegin, SnapChunk… · ← Propose… · ← NewLeader · AckNewLeader →
+    BROADCAST: ← UpToDate · ← Propose · Ack → · ← Commit · ← Ping · Pong →
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zooweeper.model import durable
+from zooweeper.model.zxid import follows, show
+from zooweeper.zab.messages import (
+    Ack,
+    AckEpoch,
+    AckNewLeader,
+    BarrierAnswer,
+    BarrierAsk,
+    Commit,
+    Diverged,
+    FollowerInfo,
+    Forward,
+    HandOver,
+    NewEpoch,
+    NewLeader,
+    Ping,
+    Pong,
+    Propose,
+    SnapAck,
+    SnapBegin,
+    SnapChunk,
+    Sync,
+    UpToDate,
+    Vote,
+)
+from zooweeper.zab.vote import Phase, State
+
+if TYPE_CHECKING:
+    from zooweeper.zab.peer import Peer
+
+
+class Following:
+    """One try of following one leader."""
+
+    __slots__ = ("_ack_due", "_acking", "_led", "_snapshot", "attempt", "epoch", "heard_ms", "leader", "peer", "phase")
+
+    state = State.FOLLOWING
+    HANDLERS: ClassVar[dict[type, Callable[[Any, int, Any], None]]]
+    IGNORED: ClassVar[dict[type, str]] = {
+        Vote: "taken by Peer",
+        FollowerInfo: "for a leader; the sender learns from our vote whom we follow",
+        **dict.fromkeys(
+            (AckEpoch, SnapAck, AckNewLeader, Ack, Pong, Forward, BarrierAsk), "for a leader; we lead no more"
+        ),
+    }
+
+    def __init__(self, peer: Peer, leader: int) -> None:
+        assert leader != peer.id
+        self.peer = peer
+        self.leader = leader
+        self.phase = Phase.DISCOVERY
+        self.attempt = peer.next_attempt()
+        self.epoch = 0  # of the leader, once it said so
+        self.heard_ms = peer.now_ms
+        self._acking = False  # NEWLEADER is acknowledged: proposals are acknowledged one by one from here
+        self._ack_due = False
+        self._snapshot: SnapBegin | None = None  # being received
+        vote = peer.up.get(leader)
+        self._led = vote is not None and vote.state == State.LEADING  # it said that it leads
+
+    @property
+    def choice(self) -> int:
+        return self.leader
+
+    def start(self) -> None:
+        """Called once, when this is the role."""
+        peer = self.peer
+        peer.broadcast_vote()
+        peer.send(self.leader, FollowerInfo(self.attempt, peer.accepted, peer.voting))
+
+    def forward(self, count: int, data: bytes) -> None:
+        """Send requests to the leader to be ordered."""
+        self.peer.send(self.leader, Forward(self.attempt, self.epoch, count, data))
+
+    def barrier(self, token: int) -> None:
+        """Ask how far to execute for a read that is not stale; answered in Ready.barriers."""
+        self.peer.send(self.leader, BarrierAsk(self.attempt, self.epoch, token))
+
+    # --- time and peers
+
+    def on_tick(self) -> None:
+        timing = self.peer.timing
+        limit = timing.silence_ms if self.phase is Phase.BROADCAST else timing.discovery_ms
+        if self.peer.now_ms - self.heard_ms > limit:
+            self.peer.become_looking()
+
+    def on_vote(self, sender: int, vote: Vote) -> None:
+        """The leader may still be looking, as long as it has not seen the quorum that chose it."""
+        if sender != self.leader:
+            return
+        if vote.state == State.LEADING:
+            self._led = True
+        elif self._led or vote.choice not in (0, sender):
+            self.peer.become_looking()
+
+    def on_peers(self) -> None:
+        """Somebody else came; we have a leader."""
+
+    def on_peer_down(self, peer: int) -> None:
+        if peer == self.leader:
+            self.peer.become_looking()
+
+    def on_hand_off(self) -> None:
+        """A follower may stop without notice."""
+
+    def flush(self) -> None:
+        """One acknowledgement for all that gathered since the last take."""
+        if self._ack_due:
+            self._ack_due = False
+            self.peer.ready.after.append((self.leader, Ack(self.attempt, self.epoch, self.peer.history.last)))
+
+    # --- messages; each handler runs for this leader and this try only
+
+    def on_new_epoch(self, message: NewEpoch) -> None:
+        peer = self.peer
+        if self.phase is not Phase.DISCOVERY or message.epoch < peer.accepted:
+            peer.become_looking()
+            return
+        promised = message.epoch > peer.accepted and peer.voting
+        if message.epoch > peer.accepted:
+            peer.accepted = message.epoch
+            peer.ready.disk.append(durable.Accepted(message.epoch))
+        self.epoch = message.epoch
+        self.phase = Phase.SYNCHRONIZATION
+        history = peer.history
+        ack = AckEpoch(
+            self.attempt,
+            message.epoch,
+            promised,
+            peer.current,
+            history.last,
+            tuple(history.epochs),
+            history.committed,
+        )
+        peer.ready.after.append((self.leader, ack))
+
+    def on_sync(self, message: Sync) -> None:
+        history = self.peer.history
+        if message.cut < history.committed:
+            self.peer.ready.stop = (
+                f"leader {self.leader} wants to cut the log at {show(message.cut)}, "
+                f"but {show(history.committed)} is executed here: keep this folder, compare it with the leader's"
+            )
+        elif message.cut < history.last:
+            history.cut(message.cut)
+            self.peer.ready.disk.append(durable.Cut(message.cut))
+
+    def on_snap_begin(self, message: SnapBegin) -> None:
+        self._snapshot = message
+        self.peer.ready.state.append(message)
+        self.peer.ready.disk.append(durable.SnapshotBegin(message.zxid, message.epochs))
+
+    def on_snap_chunk(self, message: SnapChunk) -> None:
+        begun, ready = self._snapshot, self.peer.ready
+        if begun is None:
+            self.peer.become_looking()
+            return
+        ready.state.append(message)
+        if message.final:
+            ready.disk.append(durable.SnapshotEnd(begun.zxid, message.index))
+            ready.disk.append(durable.Installed(begun.zxid, begun.epochs))
+            self.peer.history.reset(begun.zxid, begun.epochs)
+            self._snapshot = None
+        else:
+            ready.disk.append(durable.SnapshotChunk(begun.zxid, message.index, message.data))
+        ready.after.append((self.leader, SnapAck(self.attempt, message.index)))
+
+    def on_propose(self, message: Propose) -> None:
+        peer, batch = self.peer, message.batch
+        history = peer.history
+        if self._snapshot is not None or not follows(history.last, batch.first):
+            peer.become_looking()  # a gap: the stream lost something
+            return
+        history.append(batch)
+        peer.ready.disk.append(durable.Logged(batch, history.committed))
+        self._ack_due = self._acking
+        if self.phase is Phase.BROADCAST:
+            peer.commit(min(message.committed, history.last))
+            history.trim(history.committed)
+
+    def on_new_leader(self, message: NewLeader) -> None:
+        peer = self.peer
+        if peer.history.last != message.last or message.epoch != peer.accepted or self._snapshot is not None:
+            peer.become_looking()
+            return
+        peer.current = message.epoch
+        peer.voting = True  # it holds the initial history and the epoch now, whatever its disk had lost
+        peer.ready.disk.append(durable.Current(message.epoch))
+        peer.ready.after.append((self.leader, AckNewLeader(self.attempt, message.epoch, message.last)))
+        self._acking = True
+
+    def on_up_to_date(self, message: UpToDate) -> None:
+        if not self._acking:
+            self.peer.become_looking()
+            return
+        self.phase = Phase.BROADCAST
+        self.peer.commit(min(message.committed, self.peer.history.last))
+
+    def on_commit(self, message: Commit) -> None:
+        if self.phase is Phase.BROADCAST:
+            self.peer.commit(min(message.committed, self.peer.history.last))
+
+    def on_ping(self, message: Ping) -> None:
+        peer = self.peer
+        peer.send(self.leader, Pong(self.attempt, self.epoch, message.round, peer.report))
+        peer.report = b""
+        if self.phase is Phase.BROADCAST:
+            peer.commit(min(message.committed, peer.history.last))
+
+    def on_hand_over(self, message: HandOver) -> None:
+        self.peer.become_looking(favoured=message.target)
+
+    def on_barrier_answer(self, message: BarrierAnswer) -> None:
+        self.peer.ready.barriers.append(message)
+
+    def on_diverged(self, message: Diverged) -> None:
+        self.peer.ready.stop = (
+            f"the state at {show(message.zxid)} differs from that of leader {self.leader}: "
+            "keep this folder for inspection, then start the node with an empty one"
+        )
+
+
+def _of_this_try(handler: Callable[[Following, Any], None]) -> Callable[[Any, int, Any], None]:
+    """Drop what comes from another node, or belongs to an earlier try."""
+
+    def guarded(role: Following, sender: int, message: Any) -> None:
+        if sender == role.leader and message.attempt == role.attempt:
+            role.heard_ms = role.peer.now_ms
+            handler(role, message)
+
+    return guarded
+
+
+Following.HANDLERS = {
+    message: _of_this_try(handler)
+    for message, handler in (
+        (NewEpoch, Following.on_new_epoch),
+        (Sync, Following.on_sync),
+        (SnapBegin, Following.on_snap_begin),
+        (SnapChunk, Following.on_snap_chunk),
+        (Propose, Following.on_propose),
+        (NewLeader, Following.on_new_leader),
+        (UpToDate, Following.on_up_to_date),
+        (Commit, Following.on_commit),
+        (Ping, Following.on_ping),
+        (HandOver, Following.on_hand_over),
+        (BarrierAnswer, Following.on_barrier_answer),
+        (Diverged, Following.on_diverged),
+    )
+}

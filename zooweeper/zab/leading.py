@@ -1,0 +1,491 @@
+"""LEADING: win an epoch, bring a quorum to one history, then broadcast (Zab phases 1-3, leader).
+
+Rules: our own disk is one voter among the others, and votes by mail: what we need durable goes to the disk, and a
+message to ourselves comes back when it is. One batch is in flight at a time; the next gathers above us. A commit rides
+on the next proposal, or goes alone when there is none. Acknowledgements belong to a learner's try and vanish with it.
+Whoever leads without hearing a quorum for `silence_ms` stops leading (check-quorum).
+
+    DISCOVERY: FollowerInfo of a quorum → epoch above all promises → NewEpoch · AckEpoch of a quorum, none more recent
+    SYNCHRONIZATION: DIFF / TRUNC / SNAP to each (catchup.py), NewLeader · AckNewLeader of a quorum → established
+    BROADCAST: Propose · Ack of a quorum → Commit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zooweeper.model import durable, limits
+from zooweeper.model.entry import Batch
+from zooweeper.model.zxid import COUNTER_MAX, counter_of, epoch_of, make
+from zooweeper.zab import quorum
+from zooweeper.zab.catchup import Mode, decide
+from zooweeper.zab.learner import Learner, Stage
+from zooweeper.zab.messages import (
+    Ack,
+    AckEpoch,
+    AckNewLeader,
+    BarrierAnswer,
+    BarrierAsk,
+    Commit,
+    Diverged,
+    FollowerInfo,
+    Forward,
+    HandOver,
+    NewEpoch,
+    NewLeader,
+    Ping,
+    Pong,
+    Propose,
+    SnapAck,
+    SnapBegin,
+    SnapChunk,
+    Sync,
+    UpToDate,
+    Vote,
+)
+from zooweeper.zab.vote import Phase, State
+
+if TYPE_CHECKING:
+    from zooweeper.zab.peer import Peer
+
+COUNTER_LAST = COUNTER_MAX - (1 << 20)  # hand over well before the counter would wrap (ZK-1277)
+
+
+class Leading:
+    """One try of leading, and the epoch won with it."""
+
+    __slots__ = (
+        "attempt",
+        "barriers",
+        "confirmed",
+        "durable",
+        "epoch",
+        "handing_over",
+        "in_flight",
+        "learners",
+        "peer",
+        "phase",
+        "promised",
+        "round",
+        "since_ms",
+        "told",
+    )
+
+    state = State.LEADING
+    HANDLERS: ClassVar[dict[type, Callable[[Any, int, Any], None]]]
+    IGNORED: ClassVar[dict[type, str]] = {
+        Vote: "taken by Peer",
+        **dict.fromkeys(
+            (Sync, SnapBegin, SnapChunk, Propose, UpToDate, Commit, Ping, HandOver, BarrierAnswer, Diverged),
+            "of a leader that this node followed before",
+        ),
+    }
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.phase = Phase.DISCOVERY
+        self.attempt = peer.next_attempt()  # marks our mail to ourselves
+        self.epoch = 0  # 0: not chosen yet
+        self.promised = False  # our own promise is durable
+        self.durable = -1  # the last zxid that our own disk has acknowledged; -1: not even the epoch
+        self.learners: dict[int, Learner] = {}
+        self.since_ms = peer.now_ms  # of the last step forward before the epoch is established
+        self.in_flight = 0  # last zxid of the batch that waits for its quorum; 0: none
+        self.told = 0  # the commit that the learners know of
+        self.handing_over = False
+        self.round = 0  # of pings
+        self.confirmed = 0  # the last round that a quorum answered
+        self.barriers: list[tuple[int, int, int, int]] = []  # round needed, asker, token, zxid
+
+    @property
+    def choice(self) -> int:
+        return self.peer.id
+
+    leader = choice
+
+    def start(self) -> None:
+        """Called once, when this is the role."""
+        self.peer.broadcast_vote()
+        infos, self.peer.infos = self.peer.infos, {}
+        for sender, info in infos.items():
+            self.on_follower_info(sender, info)
+        self._maybe_choose_epoch()
+
+    # --- what the replica asks for
+
+    @property
+    def can_propose(self) -> bool:
+        """A batch may be proposed now."""
+        return self.phase is Phase.BROADCAST and not self.in_flight and not self.handing_over
+
+    @property
+    def next_zxid(self) -> int:
+        """The zxid of the next entry."""
+        last = self.peer.history.last
+        return last + 1 if epoch_of(last) == self.epoch else make(self.epoch, 1)
+
+    def propose(self, batch: Batch) -> None:
+        """Broadcast `batch`: to the learners before our own disk has it (zab-protocol 19.3)."""
+        peer = self.peer
+        assert self.can_propose and batch.first == self.next_zxid, str(batch)
+        peer.history.append(batch)
+        self.in_flight = batch.last
+        committed = self.told = peer.history.committed
+        peer.ready.disk.append(durable.Logged(batch, committed))
+        peer.ready.after.append((peer.id, Ack(self.attempt, self.epoch, batch.last)))
+        for learner in self._at_least(Stage.SYNCING):
+            peer.send(learner.id, Propose(learner.attempt, self.epoch, batch, committed))
+        peer.history.trim(self._pinned())
+        if counter_of(batch.last) >= COUNTER_LAST:
+            self.on_hand_off()
+
+    def barrier(self, token: int) -> None:
+        """A question of our own for a read that must not be stale; answered in Ready.barriers."""
+        self._ask_barrier(self.peer.id, token)
+
+    def diverged(self, learner: int, zxid: int) -> None:
+        """The replica found a learner's digest to be wrong at `zxid`."""
+        association = self.learners.pop(learner, None)
+        if association is not None:
+            self.peer.send(learner, Diverged(association.attempt, self.epoch, zxid))
+
+    # --- snapshots for learners; the replica pulls, so it keeps its own pace
+
+    def snapshot_begin(self, id: int, zxid: int, epochs: durable.Epochs) -> bool:
+        """The state at `zxid` will be sent to learner `id`. False: it does not want it any more."""
+        learner = self.learners.get(id)
+        if learner is None or learner.stage is not Stage.SNAPSHOT:
+            return False
+        assert zxid >= self.peer.history.base
+        learner.snapshot, learner.chunks_sent, learner.chunks_acked = zxid, 0, 0
+        self.peer.send(id, SnapBegin(learner.attempt, self.epoch, zxid, epochs))
+        return True
+
+    def snapshot_wants(self, id: int) -> bool | None:
+        """Whether another chunk may be sent now; None: the transfer is off."""
+        learner = self.learners.get(id)
+        if learner is None or learner.stage is not Stage.SNAPSHOT or not learner.snapshot:
+            return None
+        return learner.chunks_sent - learner.chunks_acked < limits.SNAPSHOT_CHUNKS_IN_FLIGHT
+
+    def snapshot_chunk(self, id: int, data: bytes | None) -> None:
+        """Send the next chunk; None: that was all, go on with the batches after it."""
+        learner = self.learners[id]
+        self.peer.send(id, SnapChunk(learner.attempt, learner.chunks_sent, data is None, data or b""))
+        learner.chunks_sent += 1
+        if data is None:
+            if learner.snapshot < self.peer.history.base:  # it took longer than the window reaches back
+                learner.snapshot = 0
+                self.peer.ready.snapshots.append(id)
+            else:
+                self._send_history(learner, learner.snapshot)
+
+    # --- time and peers
+
+    def on_tick(self) -> None:
+        peer, now = self.peer, self.peer.now_ms
+        for learner in list(self.learners.values()):
+            silent = now - learner.heard_ms > peer.timing.silence_ms
+            if silent or learner.stalled(peer.history.last, now) > 2 * peer.timing.silence_ms:
+                self._drop(learner.id)
+        if self.phase is Phase.BROADCAST:
+            if not quorum.is_quorum(peer.voters, [peer.id, *self.learners]):
+                peer.become_looking()
+                return
+            if self._outbid():
+                peer.become_looking()
+                return
+            self._ping()
+            self._maybe_hand_over()
+        elif now - self.since_ms > peer.timing.discovery_ms and not self._progressing():
+            peer.become_looking()
+        else:
+            self._ping()
+
+    def _progressing(self) -> bool:
+        """A learner is receiving a snapshot: that takes as long as it takes (ZK-1521)."""
+        return any(learner.stage is Stage.SNAPSHOT for learner in self.learners.values())
+
+    def _outbid(self) -> bool:
+        """A voter promised an epoch above ours in somebody's failed try, and cannot join us: win a higher one."""
+        return any(learner.accepted > self.epoch for learner in self.learners.values() if learner.voting)
+
+    def on_vote(self, sender: int, vote: Vote) -> None:
+        """A node that looks, or follows another, has left us."""
+        if vote.state == State.LOOKING or vote.choice != self.peer.id:
+            self._drop(sender)
+
+    def on_peers(self) -> None:
+        """It will send its vote."""
+
+    def on_peer_down(self, peer: int) -> None:
+        self._drop(peer)
+        if self.phase is Phase.BROADCAST and not self.peer.connected_quorum:
+            self.peer.become_looking()
+
+    def on_hand_off(self) -> None:
+        self.handing_over = True
+        self._maybe_hand_over()
+
+    def _drop(self, id: int) -> None:
+        """Its acknowledgements go with it."""
+        self.learners.pop(id, None)
+
+    def _maybe_hand_over(self) -> None:
+        peer = self.peer
+        if not self.handing_over or self.in_flight or self.phase is not Phase.BROADCAST:
+            return
+        ready = [one.id for one in self._at_least(Stage.SYNCED) if one.durable == peer.history.last]
+        if not ready:
+            return
+        self.flush()
+        for learner in self._at_least(Stage.SYNCED):
+            peer.send(learner.id, HandOver(learner.attempt, self.epoch, max(ready)))
+        peer.become_looking(favoured=max(ready))
+
+    def flush(self) -> None:
+        """Tell the learners of commits that no proposal carried."""
+        committed = self.peer.history.committed
+        if self.phase is Phase.BROADCAST and committed > self.told:
+            self.told = committed
+            for learner in self._at_least(Stage.SYNCED):
+                self.peer.send(learner.id, Commit(learner.attempt, self.epoch, committed))
+
+    def _at_least(self, stage: Stage) -> list[Learner]:
+        return [learner for learner in self.learners.values() if learner.stage >= stage]
+
+    # --- DISCOVERY
+
+    def on_follower_info(self, sender: int, message: FollowerInfo) -> None:
+        peer = self.peer
+        learner = Learner(sender, message.attempt, message.accepted, message.voting, peer.now_ms)
+        self.learners[sender] = learner
+        peer.epoch_seen = max(peer.epoch_seen, message.accepted)
+        if not self.epoch:
+            self._maybe_choose_epoch()
+        elif self.promised and message.accepted <= self.epoch:
+            peer.send(sender, NewEpoch(learner.attempt, self.epoch))
+
+    def _maybe_choose_epoch(self) -> None:
+        peer = self.peer
+        voting = [learner.id for learner in self.learners.values() if learner.voting]
+        if self.epoch or not quorum.is_quorum(peer.voters, [peer.id, *voting]):
+            return
+        self.epoch = max(peer.epoch_seen, peer.accepted) + 1
+        peer.accepted = peer.epoch_seen = self.epoch
+        self.since_ms = peer.now_ms
+        peer.ready.disk.append(durable.Accepted(self.epoch))
+        peer.ready.after.append((peer.id, NewEpoch(self.attempt, self.epoch)))
+
+    def on_new_epoch(self, sender: int, message: NewEpoch) -> None:
+        """Our own promise is durable; only now anybody may hear of the epoch (D1)."""
+        if sender != self.peer.id or message.attempt != self.attempt:
+            return
+        self.promised = True
+        for learner in self.learners.values():
+            if learner.accepted <= self.epoch:
+                self.peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+        self._maybe_synchronize()
+
+    def on_ack_epoch(self, learner: Learner, message: AckEpoch) -> None:
+        peer = self.peer
+        if message.epoch != self.epoch or learner.stage is not Stage.INFORMED:
+            return
+        if (message.current, message.last) > (peer.current, peer.history.last):
+            peer.become_looking()  # it knows more than we do: we must not lead it
+            return
+        learner.stage = Stage.PROMISED
+        learner.promised = message.promised
+        learner.accepted, learner.current, learner.last = message.epoch, message.current, message.last
+        learner.epochs, learner.executed = message.epochs, message.executed
+        if self.phase is Phase.DISCOVERY:
+            self._maybe_synchronize()
+        else:
+            self._synchronize(learner)
+
+    def _maybe_synchronize(self) -> None:
+        peer = self.peer
+        promises = [one.id for one in self.learners.values() if one.promised and one.voting]
+        if self.phase is not Phase.DISCOVERY or not self.promised:
+            return
+        if not quorum.is_quorum(peer.voters, [peer.id, *promises]):
+            return
+        self.phase = Phase.SYNCHRONIZATION
+        self.since_ms = peer.now_ms
+        peer.current = self.epoch
+        peer.ready.disk.append(durable.Current(self.epoch))
+        peer.ready.after.append((peer.id, NewLeader(self.attempt, self.epoch, peer.history.last)))
+        for learner in self._at_least(Stage.PROMISED):
+            self._synchronize(learner)
+
+    # --- SYNCHRONIZATION
+
+    def _synchronize(self, learner: Learner) -> None:
+        """Decide and send in one step, so nothing is proposed in between (ZK-962)."""
+        peer, history = self.peer, self.peer.history
+        common = history.common(learner.epochs)
+        mode = decide(common, history.base, history.last, learner.last, learner.executed)
+        if mode is Mode.REFUSE:
+            self.diverged(learner.id, common)
+        elif mode is Mode.SNAP:
+            learner.stage = Stage.SNAPSHOT
+            peer.ready.snapshots.append(learner.id)
+        else:
+            peer.send(learner.id, Sync(learner.attempt, self.epoch, common))
+            self._send_history(learner, common)
+
+    def _send_history(self, learner: Learner, zxid: int) -> None:
+        """All batches after `zxid`, what is in flight too, then NewLeader; from here on it gets what is proposed."""
+        peer, history = self.peer, self.peer.history
+        for batch in history.after(zxid):
+            peer.send(learner.id, Propose(learner.attempt, self.epoch, batch, history.committed))
+        peer.send(learner.id, NewLeader(learner.attempt, self.epoch, history.last))
+        learner.stage = Stage.SYNCING
+        learner.snapshot = 0
+
+    def on_snap_ack(self, learner: Learner, message: SnapAck) -> None:
+        learner.chunks_acked = max(learner.chunks_acked, message.index + 1)
+
+    def _pinned(self) -> int:
+        """Batches after this are needed to end the transfers of snapshots under way (which start anew when they take
+        so long that the window would outgrow its bounds)."""
+        if self.peer.history.oversized:
+            return self.peer.history.last
+        return min((one.snapshot for one in self.learners.values() if one.snapshot), default=self.peer.history.last)
+
+    def on_new_leader(self, sender: int, message: NewLeader) -> None:
+        """Our own history and currentEpoch are durable: our vote for the epoch (D7)."""
+        if sender == self.peer.id and message.attempt == self.attempt:
+            self.durable = message.last
+            self._maybe_establish()
+
+    def on_ack_new_leader(self, learner: Learner, message: AckNewLeader) -> None:
+        if message.epoch != self.epoch or learner.stage is not Stage.SYNCING:
+            return
+        learner.stage = Stage.SYNCED
+        learner.durable = max(learner.durable, message.last)
+        if self.phase is Phase.SYNCHRONIZATION:
+            self.since_ms = self.peer.now_ms
+            self._maybe_establish()
+        else:
+            self.peer.send(learner.id, UpToDate(learner.attempt, self.epoch, self.peer.history.committed))
+            self._maybe_commit()
+
+    def _maybe_establish(self) -> None:
+        """A quorum has the initial history and the epoch: both are final."""
+        peer = self.peer
+        synced = self._at_least(Stage.SYNCED)
+        ours = self.phase is Phase.SYNCHRONIZATION and self.durable == peer.history.last
+        if not ours or not quorum.is_quorum(peer.voters, [peer.id, *(learner.id for learner in synced)]):
+            return
+        self.phase = Phase.BROADCAST
+        peer.commit(peer.history.last)
+        self.told = peer.history.committed
+        for learner in synced:
+            peer.send(learner.id, UpToDate(learner.attempt, self.epoch, self.told))
+
+    # --- BROADCAST
+
+    def on_ack(self, sender: int, message: Ack) -> None:
+        if sender == self.peer.id:
+            if message.attempt == self.attempt:
+                self.durable = message.zxid
+                self._maybe_commit()
+            return
+        learner = self.learners.get(sender)
+        if learner is not None and message.attempt == learner.attempt and message.epoch == self.epoch:
+            learner.heard_ms = self.peer.now_ms
+            learner.durable = max(learner.durable, message.zxid)
+            self._maybe_commit()
+
+    def _maybe_commit(self) -> None:
+        if self.phase is not Phase.BROADCAST:
+            return
+        peer = self.peer
+        reached = {learner.id: learner.durable for learner in self._at_least(Stage.SYNCED)}
+        reached[peer.id] = self.durable
+        zxid = min(quorum.committed(peer.voters, reached), peer.history.last)
+        if epoch_of(zxid) == self.epoch:
+            peer.commit(zxid)
+            if self.in_flight and self.in_flight <= peer.history.committed:
+                self.in_flight = 0
+                self._maybe_hand_over()
+
+    def on_forward(self, learner: Learner, message: Forward) -> None:
+        if self.phase is Phase.BROADCAST:
+            self.peer.ready.forwards.append(message)
+
+    # --- pings, and reads that must not be stale (zab-protocol 19.1)
+
+    def _ping(self) -> None:
+        self.round += 1
+        for learner in self.learners.values():
+            self.peer.send(learner.id, Ping(learner.attempt, self.epoch, self.round, self.peer.history.committed))
+        self._maybe_confirm()
+
+    def on_pong(self, learner: Learner, message: Pong) -> None:
+        learner.round = max(learner.round, message.round)
+        if message.report:
+            self.peer.ready.reports.append((learner.id, message.report))
+        if self.barriers:
+            self._maybe_confirm()
+
+    def on_barrier_ask(self, learner: Learner, message: BarrierAsk) -> None:
+        if self.phase is Phase.BROADCAST:
+            self._ask_barrier(learner.id, message.token)
+
+    def _ask_barrier(self, asker: int, token: int) -> None:
+        """Needs a round that starts after the question. One round at a time: questions gather for the next."""
+        assert self.phase is Phase.BROADCAST
+        under_way = any(needed == self.round for needed, *_ in self.barriers)
+        self.barriers.append((self.round + 1, asker, token, self.peer.history.committed))
+        if not under_way:
+            self._ping()
+
+    def _maybe_confirm(self) -> None:
+        peer = self.peer
+        rounds = {learner.id: learner.round for learner in self._at_least(Stage.SYNCED)}
+        rounds[peer.id] = self.round
+        self.confirmed = quorum.committed(peer.voters, rounds)
+        answered = [barrier for barrier in self.barriers if barrier[0] <= self.confirmed]
+        self.barriers = [barrier for barrier in self.barriers if barrier[0] > self.confirmed]
+        for _, asker, token, zxid in answered:
+            learner = self.learners.get(asker)
+            if asker == peer.id:
+                peer.ready.barriers.append(BarrierAnswer(self.attempt, self.epoch, token, zxid))
+            elif learner is not None:
+                peer.send(asker, BarrierAnswer(learner.attempt, self.epoch, token, zxid))
+        if answered and self.barriers:
+            self._ping()
+
+
+def _of_its_try(handler: Callable[[Leading, Learner, Any], None]) -> Callable[[Any, int, Any], None]:
+    """Drop what belongs to an earlier try of that learner, or comes from nobody we lead."""
+
+    def guarded(role: Leading, sender: int, message: Any) -> None:
+        learner = role.learners.get(sender)
+        if learner is not None and message.attempt == learner.attempt:
+            learner.heard_ms = role.peer.now_ms
+            handler(role, learner, message)
+
+    return guarded
+
+
+Leading.HANDLERS = {
+    FollowerInfo: Leading.on_follower_info,
+    NewEpoch: Leading.on_new_epoch,
+    NewLeader: Leading.on_new_leader,
+    Ack: Leading.on_ack,
+    **{
+        message: _of_its_try(handler)
+        for message, handler in (
+            (AckEpoch, Leading.on_ack_epoch),
+            (SnapAck, Leading.on_snap_ack),
+            (AckNewLeader, Leading.on_ack_new_leader),
+            (Pong, Leading.on_pong),
+            (Forward, Leading.on_forward),
+            (BarrierAsk, Leading.on_barrier_ask),
+        )
+    },
+}

@@ -1,0 +1,71 @@
+"""What the leader knows of one node that follows it, in one try.
+
+Rules: made anew for every FollowerInfo, so nothing of an earlier try counts: neither its acknowledgements nor its
+promise.
+"""
+
+from enum import IntEnum
+
+from zooweeper.model.durable import Epochs
+
+
+class Stage(IntEnum):
+    """How far the learner has come."""
+
+    INFORMED = 0  # FollowerInfo is here
+    PROMISED = 1  # AckEpoch is here
+    SNAPSHOT = 2  # receives the state
+    SYNCING = 3  # has everything up to NewLeader, and gets what is proposed
+    SYNCED = 4  # acknowledged NewLeader: counts for commits
+
+
+class Learner:
+    """One association."""
+
+    __slots__ = (
+        "accepted",
+        "attempt",
+        "chunks_acked",
+        "chunks_sent",
+        "current",
+        "due",
+        "due_ms",
+        "durable",
+        "epochs",
+        "executed",
+        "heard_ms",
+        "id",
+        "last",
+        "promised",
+        "round",
+        "snapshot",
+        "stage",
+        "voting",
+    )
+
+    def __init__(self, id: int, attempt: int, accepted: int, voting: bool, now_ms: int) -> None:
+        self.id = id
+        self.attempt = attempt
+        self.accepted = accepted
+        self.voting = voting
+        self.stage = Stage.INFORMED
+        self.promised = False
+        self.current = 0  # AckEpoch: its history
+        self.last = 0
+        self.epochs: Epochs = ()
+        self.executed = 0
+        self.durable = 0  # the last zxid it acknowledged
+        self.due = 0  # its disk should reach this
+        self.due_ms = now_ms  # and has not since
+        self.heard_ms = now_ms
+        self.round = 0  # the last ping it answered
+        self.snapshot = 0  # zxid of the snapshot it receives
+        self.chunks_sent = 0
+        self.chunks_acked = 0
+
+    def stalled(self, last: int, now_ms: int) -> int:
+        """For how long its disk has acknowledged nothing new, though something was proposed. It may well answer pings:
+        its disk hangs, and what it has not written gathers in its memory."""
+        if self.stage is not Stage.SYNCED or self.durable >= self.due:
+            self.due, self.due_ms = last, now_ms
+        return now_ms - self.due_ms if self.durable < self.due else 0

@@ -1,0 +1,112 @@
+"""ELECTION: find the node that should lead (Zab phase 0).
+
+Rules: every node tells every connected peer its own history and whom it would follow; it would follow the best of
+those it hears *directly*, so a vote never travels through a third node, cannot name one that is gone, and needs no
+rounds (docs/decisions). It is a pre-vote by nature: no epoch is consumed and nobody who follows a living leader is
+disturbed, whatever a returning node says. A quorum of equal choices decides; at once when all connected voters agree,
+else after `finalize_ms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zooweeper.zab import messages
+from zooweeper.zab.messages import FollowerInfo, Vote
+from zooweeper.zab.quorum import is_quorum
+from zooweeper.zab.vote import Phase, State, rank
+
+if TYPE_CHECKING:
+    from zooweeper.zab.peer import Peer
+
+
+class Looking:
+    """Votes until a leader is found."""
+
+    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "told")
+
+    state = State.LOOKING
+    phase = Phase.ELECTION
+    leader = 0
+
+    def __init__(self, peer: Peer, favoured: int) -> None:
+        self.peer = peer
+        self.favoured = favoured
+        self.choice = 0
+        self.agreed_ms: int | None = None  # since when a quorum agrees with us
+        self.told: Vote | None = None  # our vote as the peers know it
+
+    def start(self) -> None:
+        """Called once, when this is the role."""
+        self._evaluate()
+
+    def on_tick(self) -> None:
+        self.told = None  # say it again, whoever missed it
+        self._evaluate()
+
+    def on_vote(self, sender: int, vote: Vote) -> None:
+        self._evaluate()
+
+    def on_peers(self) -> None:
+        self._evaluate()
+
+    def on_peer_down(self, peer: int) -> None:
+        self._evaluate()
+
+    def on_hand_off(self) -> None:
+        """Nothing to hand over."""
+
+    def on_follower_info(self, sender: int, message: FollowerInfo) -> None:
+        """It saw the quorum before we did; kept until we see it too."""
+        self.peer.infos[sender] = message
+
+    def flush(self) -> None:
+        """Nothing waits to be sent."""
+
+    def _evaluate(self) -> None:
+        peer = self.peer
+        candidates = [(id, vote) for id, vote in peer.up.items() if vote and vote.state == State.LOOKING]
+        ranks = [rank(vote, id, self.favoured) for id, vote in candidates if vote.eligible]
+        if peer.eligible:
+            ranks.append(rank(peer.vote(), peer.id, self.favoured))
+        self.choice = max(ranks)[-1] if ranks and peer.voting else 0
+        vote = peer.vote()
+        if vote != self.told:
+            self.told = vote
+            peer.broadcast_vote()
+        leader = self._established()
+        if leader:
+            peer.become_following(leader)
+        elif self.choice:
+            self._maybe_decide([id for id, vote in candidates if vote.choice == self.choice])
+
+    def _established(self) -> int:
+        """A connected peer that leads; of several that claim to, the one with more followers."""
+        claims = [id for id, vote in self.peer.up.items() if vote and vote.state == State.LEADING]
+        followers = [vote.choice for vote in self.peer.up.values() if vote and vote.state == State.FOLLOWING]
+        return max(claims, key=lambda id: (followers.count(id), id), default=0)
+
+    def _maybe_decide(self, agreeing: list[int]) -> None:
+        peer = self.peer
+        if not is_quorum(peer.voters, [peer.id, *agreeing]):
+            self.agreed_ms = None
+            return
+        if self.agreed_ms is None:
+            self.agreed_ms = peer.now_ms
+        everybody = len(agreeing) == len(peer.up)
+        if not everybody and peer.now_ms - self.agreed_ms < peer.timing.finalize_ms:
+            return
+        if self.choice == peer.id:
+            peer.become_leading()
+        else:
+            peer.become_following(self.choice)
+
+    HANDLERS: ClassVar[dict[type, Callable[[Any, int, Any], None]]] = {FollowerInfo: on_follower_info}
+    IGNORED: ClassVar[dict[type, str]] = {
+        Vote: "taken by Peer",
+        **dict.fromkeys(
+            (message for message in messages.MESSAGES if message not in (FollowerInfo, Vote)),
+            "of an association that this node has left",
+        ),
+    }

@@ -1,0 +1,180 @@
+"""One node's side of the agreement: the durable facts, who is connected, and the role of the moment.
+
+Rules: `step` in, `take` out, like every pure machine here. A role (looking.py, following.py, leading.py) owns only
+what that role may have; a change of role makes a new object and drops the old one whole, so nothing stale survives an
+election. Messages are dispatched by type through each role's tables: HANDLERS, or IGNORED with the reason; a test
+demands that together they are exactly the messages there are.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from zooweeper.model.config import Timing
+from zooweeper.model.durable import Recovered
+from zooweeper.zab import events
+from zooweeper.zab.following import Following
+from zooweeper.zab.history import History
+from zooweeper.zab.leading import Leading
+from zooweeper.zab.looking import Looking
+from zooweeper.zab.messages import FollowerInfo, Message, Vote
+from zooweeper.zab.quorum import is_quorum
+from zooweeper.zab.ready import Ready
+from zooweeper.zab.vote import Phase, State
+
+
+class Peer:
+    """step(event), then take(). The batches in `Ready.state` are committed, in order, each once."""
+
+    def __init__(self, id: int, voters: tuple[int, ...], timing: Timing, recovered: Recovered, attempt: int) -> None:
+        """`attempt`: where this process starts to number its tries of following (see messages.py)."""
+        assert id in voters, (id, voters)
+        self.id = id
+        self.voters = voters
+        self.timing = timing
+        self.accepted = recovered.accepted
+        self.current = recovered.current
+        self.voting = recovered.voting
+        self.history = History(
+            recovered.base, recovered.epochs, [logged.batch for logged in recovered.batches], recovered.committed
+        )
+        self.now_ms = 0
+        self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
+        self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
+        self.epoch_seen = self.accepted  # the highest promise heard of
+        self.report = b""  # of the replica, for the next pong
+        self.ready = Ready()
+        self._attempt = attempt
+        self.role: Looking | Following | Leading
+        self.become_looking()
+
+    # --- the face
+
+    def step(self, event: events.Event) -> None:
+        """Take in one event."""
+        STEPS[type(event)](self, event)
+
+    def take(self) -> Ready:
+        """Everything since the last take."""
+        self.role.flush()
+        ready, self.ready = self.ready, Ready()
+        return ready
+
+    @property
+    def state(self) -> State:
+        return self.role.state
+
+    @property
+    def phase(self) -> Phase:
+        return self.role.phase
+
+    @property
+    def leader(self) -> int:
+        """Whom we follow, or ourselves; 0 while looking."""
+        return self.role.leader
+
+    @property
+    def serving(self) -> bool:
+        """Part of an established epoch: writes can be routed."""
+        return self.role.phase is Phase.BROADCAST
+
+    @property
+    def connected_quorum(self) -> bool:
+        """A majority, ourselves included, is connected."""
+        return is_quorum(self.voters, [self.id, *self.up])
+
+    # --- events
+
+    def _tick(self, event: events.Tick) -> None:
+        self.now_ms = event.now_ms
+        self.role.on_tick()
+
+    def _received(self, event: events.Received) -> None:
+        sender, message = event.peer, event.message
+        if sender != self.id and sender not in self.up:
+            return  # of a stream that is gone
+        if type(message) is Vote:
+            self._on_vote(sender, message)
+        else:
+            handler = self.role.HANDLERS.get(type(message))
+            if handler is not None:
+                handler(self.role, sender, message)
+            else:
+                assert type(message) in self.role.IGNORED, message
+
+    def _on_vote(self, sender: int, vote: Vote) -> None:
+        self.up[sender] = vote
+        if vote.state == State.LOOKING:
+            self.infos.pop(sender, None)  # it gave up that try
+            if self.state is not State.LOOKING:
+                self.send(sender, self.vote())
+        self.role.on_vote(sender, vote)
+
+    def _peer_up(self, event: events.PeerUp) -> None:
+        if event.peer in self.voters and event.peer != self.id:
+            self.up[event.peer] = None
+            self.infos.pop(event.peer, None)
+            self.send(event.peer, self.vote())
+            self.role.on_peers()
+
+    def _peer_down(self, event: events.PeerDown) -> None:
+        if event.peer in self.up:
+            del self.up[event.peer]
+            self.infos.pop(event.peer, None)
+            self.role.on_peer_down(event.peer)
+
+    def _hand_off(self, event: events.HandOff) -> None:
+        self.role.on_hand_off()
+
+    # --- what the replica asks for
+
+    def commit(self, zxid: int) -> None:
+        """Everything up to `zxid` is committed: hand what is newly so to the state machine."""
+        if zxid > self.history.committed:
+            self.ready.state.extend(self.history.commit(zxid))
+
+    # --- for the roles
+
+    def vote(self) -> Vote:
+        """Our own, as of now."""
+        return Vote(int(self.state), self.current, self.history.last, self.eligible, self.role.choice)
+
+    @property
+    def eligible(self) -> bool:
+        """Fit to lead: a voter in good standing that reaches a quorum."""
+        return self.voting and self.connected_quorum
+
+    def send(self, to: int, message: Message) -> None:
+        self.ready.now.append((to, message))
+
+    def broadcast_vote(self) -> None:
+        vote = self.vote()
+        for peer in sorted(self.up):
+            self.send(peer, vote)
+
+    def next_attempt(self) -> int:
+        self._attempt += 1
+        return self._attempt
+
+    # --- changes of role
+
+    def become_looking(self, favoured: int = 0) -> None:
+        """Start an election; `favoured` wins a tie of histories."""
+        self.role = Looking(self, favoured)
+        self.role.start()
+
+    def become_following(self, leader: int) -> None:
+        self.role = Following(self, leader)
+        self.role.start()
+
+    def become_leading(self) -> None:
+        self.role = Leading(self)
+        self.role.start()
+
+
+STEPS: dict[type, Callable[[Peer, Any], None]] = {
+    events.Tick: Peer._tick,
+    events.Received: Peer._received,
+    events.PeerUp: Peer._peer_up,
+    events.PeerDown: Peer._peer_down,
+    events.HandOff: Peer._hand_off,
+}
