@@ -13,8 +13,6 @@ from zooweeper.model.config import Member
 from zooweeper.model.zxid import show
 
 if TYPE_CHECKING:
-    import grpc
-
     from zooweeper.pb.client_pb2 import StatusReply
 
 DOWN = "down"

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The tests, on a machine with nothing but Python >= 3.11.
+#   ./test.sh            everything that belongs to a change: check, sim, cluster (under 5 minutes on 2 cores)
+#   ./test.sh quick      layers, units, properties, traces (under 40 seconds)
+#   ./test.sh check      ruff, mypy, and all tests but sim and cluster
+#   ./test.sh sim        the simulated world: fixed seeds and a random one
+#   ./test.sh cluster    real processes, killed for real
+#   ./test.sh long       a longer swarm of simulations and the measured bars
+# What follows the part goes to pytest: ./test.sh quick -k multi
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source tools/environment.sh
+make_environment dev
+bin=$PWD/.venv/bin
+
+static() {
+    "$bin/ruff" check .
+    "$bin/ruff" format --check .
+    "$bin/mypy"
+}
+real=(tests/cli tests/cluster tests/test_docs.py)
+run() { "$bin/python" -m pytest -n 2 "$@"; }
+
+part=${1:-all}
+(($# == 0)) || shift
+case $part in
+    quick) run tests $(printf -- '--ignore=%s ' "${real[@]}" tests/sim tests/conformance) "$@" ;;
+    check) static && run tests --ignore=tests/sim --ignore=tests/cluster "$@" ;;
+    sim) run tests/sim "$@" ;;
+    cluster) run --dist loadfile "${real[@]}" "$@" ;;
+    long) "$bin/python" -m sim --swarm 600s --jobs 2 && "$bin/python" -m bench bars ;;
+    all) static && run --dist loadfile tests "$@" ;;
+    *)
+        echo "test.sh: no such part: $part; one of quick check sim cluster long, or none for all" >&2
+        exit 2
+        ;;
+esac

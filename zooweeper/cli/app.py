@@ -1,0 +1,232 @@
+"""What all commands share: where the servers are, how answers look, and the way from a verb to a connected client.
+
+Rules: a verb is an async function of an `App` and its arguments; it neither knows whether it runs alone or inside the
+shell, nor opens a connection. Answers go to stdout through `App`, all else to stderr. Importing this module must stay
+cheap: the client library, with gRPC below it, is imported when a verb runs.
+"""
+
+import asyncio
+import json
+import os
+import posixpath
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
+
+import click
+
+from zooweeper.cli.exits import USAGE, Failure
+from zooweeper.cli.settings import ENSEMBLE_FILE, SettingsError, read_ensemble
+
+if TYPE_CHECKING:
+    from zooweeper_client.aio import Client
+
+    from zooweeper.model.config import Member
+    from zooweeper.model.stat import Stat
+
+P = ParamSpec("P")
+FORMATS = ("table", "json", "plain")
+DEFAULT_HOSTS = "127.0.0.1:5181"
+DEFAULT_FOLDER = ".zooweeper"
+TIMEOUT_S = 10.0
+
+
+class App:
+    """The surroundings of a verb: given once for a command, kept by the shell over many."""
+
+    def __init__(self, hosts: str | None = None, output: str | None = None, timeout_s: float | None = None) -> None:
+        self.given_hosts = hosts
+        self.output = output or ("table" if sys.stdout.isatty() else "plain")
+        self.timeout_s = timeout_s if timeout_s is not None else TIMEOUT_S
+        self.place = "/"
+        self.shell = False
+
+    @property
+    def hosts(self) -> str:
+        """The connect string: as given, else of the ensemble in this directory, else the default port here."""
+        if self.given_hosts:
+            return self.given_hosts
+        members = self.members()
+        return ",".join(str(member.grpc) for member in members) if members else DEFAULT_HOSTS
+
+    def members(self) -> "tuple[Member, ...]":
+        """The members, where the ensemble is one of this directory."""
+        if self.given_hosts or not (Path(DEFAULT_FOLDER) / ENSEMBLE_FILE).exists():
+            return ()
+        try:
+            return read_ensemble(Path(DEFAULT_FOLDER)).members
+        except SettingsError as error:
+            raise Failure(str(error), USAGE) from None
+
+    def path(self, given: str) -> str:
+        """An absolute path; in the shell relative ones start at its place. What else a path may be, the client says."""
+        if self.shell:
+            return posixpath.normpath(posixpath.join(self.place, given)).replace("//", "/")
+        if not given.startswith("/"):
+            raise Failure(f'not a path: "{given}"; paths start with /', USAGE)
+        return given.rstrip("/") or "/"
+
+    def client(self) -> "Client":
+        """A client that is not yet connected."""
+        from zooweeper_client.aio import Client
+        from zooweeper_client.retry import RetryPolicy
+
+        try:
+            return Client(self.hosts, auth=_credentials(), retry=RetryPolicy(deadline=self.timeout_s))
+        except ValueError as error:  # the connect string
+            raise Failure(str(error), USAGE) from None
+
+    def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]]) -> object:
+        """Runs a verb on a client of its own. The shell has its own way."""
+
+        async def connected() -> None:
+            async with self.client() as client:
+                await verb(client)
+
+        asyncio.run(connected())
+        return None
+
+    # ---- answers
+
+    @property
+    def json(self) -> bool:
+        return self.output == "json"
+
+    def say(self, line: str) -> None:
+        print(line, flush=self.shell)
+
+    def say_json(self, value: object) -> None:
+        print(json.dumps(value, ensure_ascii=False), flush=True)
+
+    def say_bytes(self, value: bytes) -> None:
+        """A value: its very bytes into a pipe, readable on a terminal."""
+        if sys.stdout.isatty() or self.shell:
+            print(readable(value), flush=True)
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(value)
+        sys.stdout.buffer.flush()
+
+    def note(self, line: str) -> None:
+        print(f"zooweeper: {line}", file=sys.stderr, flush=True)
+
+
+def _credentials() -> list[tuple[str, str]]:
+    """Who we are, from ZOOWEEPER_AUTH: never from the command line, where others could read it."""
+    given = os.environ.get("ZOOWEEPER_AUTH")
+    if not given:
+        return []
+    scheme, colon, credential = given.partition(":")
+    if not colon or ":" not in credential:
+        raise Failure("ZOOWEEPER_AUTH is not scheme:user:password, such as digest:ann:secret", USAGE)
+    return [(scheme, credential)]
+
+
+def readable(value: bytes) -> str:
+    """UTF-8 text as it is, anything else in hexadecimal."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"
+    return text if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable() else f"0x{value.hex()}"
+
+
+def json_value(value: bytes) -> dict[str, str]:
+    """A value inside JSON: text, or base64 with a word that says so."""
+    try:
+        return {"value": value.decode(), "encoding": "utf-8"}
+    except UnicodeDecodeError:
+        import base64
+
+        return {"value": base64.b64encode(value).decode(), "encoding": "base64"}
+
+
+def json_stat(stat: "Stat") -> dict[str, int]:
+    return stat._asdict()
+
+
+class Seconds(click.ParamType):
+    """A length of time: 10, 2.5, 500ms, 30s, 5m."""
+
+    name = "time"
+    UNITS: ClassVar[dict[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = str(value).rstrip("ms")
+        unit = str(value)[len(number) :]
+        try:
+            seconds = float(number) * self.UNITS[unit]
+        except (KeyError, ValueError):
+            seconds = 0.0
+        if not 0.01 <= seconds <= 86_400:
+            self.fail(f"not a length of time: {value!r}, expected such as 10, 500ms or 30s", param, ctx)
+        return seconds
+
+
+def common(command: click.Command, environment: bool = False) -> click.Command:
+    """The options that every command takes, whether before or after its name. Only those before it, which count less,
+    are read from the environment."""
+    command.params += [
+        click.Option(
+            ["--hosts"],
+            envvar="ZOOWEEPER_HOSTS" if environment else None,
+            metavar="H:P,...",
+            help="Where the servers are (or ZOOWEEPER_HOSTS).",
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(FORMATS),
+            envvar="ZOOWEEPER_OUTPUT" if environment else None,
+            help="How answers look (or ZOOWEEPER_OUTPUT); default: table on a terminal, else plain.",
+        ),
+        click.Option(
+            ["--timeout"],
+            type=Seconds(),
+            envvar="ZOOWEEPER_TIMEOUT" if environment else None,
+            metavar="TIME",
+            help=f"How long to try, such as 500ms or 30s (or ZOOWEEPER_TIMEOUT); default {TIMEOUT_S:g}s.",
+        ),
+    ]
+    command.context_settings["max_content_width"] = 100
+    return command
+
+
+def find_app(hosts: str | None, output: str | None, timeout: float | None) -> App:
+    """The shell's App, changed for one command; or one made of the options before and after the command's name."""
+    outer = click.get_current_context().find_object(App)
+    if outer is None:
+        return App(hosts, output, timeout)
+    if outer.shell:
+        return outer
+    return App(
+        hosts or outer.given_hosts,
+        output or outer.output,
+        timeout if timeout is not None else outer.timeout_s,
+    )
+
+
+def verb(
+    name: str, *examples: str
+) -> Callable[[Callable[Concatenate[App, "Client", P], Coroutine[Any, Any, None]]], click.Command]:
+    """Makes a command of an async function (app, client, **arguments); its docstring is the help text."""
+
+    def decorate(function: Callable[Concatenate[App, "Client", P], Coroutine[Any, Any, None]]) -> click.Command:
+        def callback(
+            hosts: str | None, output: str | None, timeout: float | None, *args: P.args, **kwargs: P.kwargs
+        ) -> object:
+            app = find_app(hosts, output, timeout)
+            return app.run(lambda client: function(app, client, *args, **kwargs))
+
+        params = getattr(function, "__click_params__", [])
+        command = click.Command(
+            name, callback=callback, params=list(reversed(params)), help=function.__doc__, epilog=example(*examples)
+        )
+        return common(command)
+
+    return decorate
+
+
+def example(*lines: str) -> str:
+    """The closing lines of a help page."""
+    return "\b\nexample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,243 @@
+"""What `./deploy.sh` does once there is an environment: an ensemble on this host, started and looked after.
+
+Rules: start the processes first, and do everything else while they start; the time to the first write is measured.
+Every command may be given twice. Answers on stdout, complaints as one line on stderr.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from zooweeper.cli import status, text
+from zooweeper.cli.ensemble import Ensemble, EnsembleError
+from zooweeper.cli.settings import SettingsError
+from zooweeper.cli.status import Asker, Health, NodeStatus, health
+
+EXAMPLES = """\
+examples:
+  ./deploy.sh 3                        three nodes on 127.0.0.1, ports 2181.., 5181.., 2888.., 8081..
+  ./deploy.sh 5 --dir /tmp/five --base-port 21000
+  ./deploy.sh status                   who leads, who follows, do the replicas agree
+  ./deploy.sh kill leader              kill -9; shows how long the others need
+  ./deploy.sh start                    starts what is down
+  ./deploy.sh restart 2
+  ./deploy.sh logs 2
+  ./deploy.sh stop                     all nodes, data stays
+  ./deploy.sh wipe                     all nodes and all data
+"""
+ELECTION_S = 10.0
+LOG_LINES = 20
+
+
+class Parser(argparse.ArgumentParser):
+    """Usage errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"deploy.sh: {message}; see ./deploy.sh --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(
+        prog="./deploy.sh",
+        description="Starts an ensemble of N nodes on this host and looks after it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", help=f"N, or one of: {', '.join(COMMANDS)}")
+    parser.add_argument("node", nargs="?", help="a node's id; for kill also: leader")
+    parser.add_argument("--dir", default=".zooweeper", help="folder of the data (default: .zooweeper here)")
+    parser.add_argument("--base-port", type=int, help="wire P.., gRPC P+1000.., peers P+2000.., admin P+3000..")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="of status")
+    given = parser.parse_args(argv)
+    try:
+        if given.what.isdigit():
+            return deploy(Path(given.dir), int(given.what), given.base_port)
+        command = COMMANDS.get(given.what)
+        if command is None:
+            parser.error(f'no such command "{given.what}"{text.did_you_mean(given.what, COMMANDS)}')
+        return command(open_ensemble(Path(given.dir)), given)
+    except (EnsembleError, SettingsError) as error:
+        print(f"deploy.sh: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def open_ensemble(folder: Path) -> Ensemble:
+    if not (folder / "ensemble.json").exists():
+        raise EnsembleError(f"no ensemble in {folder.absolute()}; make one with ./deploy.sh 3")
+    return Ensemble.open(folder)
+
+
+def deploy(folder: Path, nodes: int, base_port: int | None) -> int:
+    """Makes the ensemble if there is none, starts what is down, waits until all serve."""
+    began = time.monotonic()
+    if (folder / "ensemble.json").exists():
+        ensemble = Ensemble.open(folder)
+        if len(ensemble.members) != nodes:
+            raise EnsembleError(
+                f"the ensemble in {folder} has {len(ensemble.members)} nodes, not {nodes}; "
+                "wipe it first (./deploy.sh wipe) or choose another --dir"
+            )
+        first = ensemble.members[0].wire.port
+        if base_port is not None and first != base_port:
+            raise EnsembleError(f"the ensemble in {folder} has base port {first}, not {base_port}; wipe it first")
+    else:
+        ensemble = Ensemble.create(folder, nodes, base_port)
+    started = ensemble.start()
+    rows = ensemble.wait_healthy()
+    verdict = show(rows)
+    took = time.monotonic() - began
+    print(f"ready in {took:.1f} s" if started else "it runs already", end="; data in ")
+    print(f"{ensemble.folder}")
+    print("next: .venv/bin/zooweeper create /hello world   .venv/bin/zooweeper shell   ./deploy.sh kill leader")
+    return 0 if verdict.quorum else 75
+
+
+def show(rows: Sequence[NodeStatus]) -> Health:
+    """One line per node, and the verdict."""
+    head, *lines = text.table(status.COLUMNS, status.cells(rows))
+    print(text.paint(head, "bold", sys.stdout))
+    for line, one in zip(lines, rows, strict=True):
+        print(text.paint(line, "red", sys.stdout) if not one.up else line)
+    verdict = health(rows)
+    good = verdict.quorum and not verdict.diverged
+    print(text.paint(str(verdict), "green" if good else "red", sys.stdout))
+    return verdict
+
+
+def _status(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    rows = ensemble.status()
+    if given.output == "json":
+        print(status.as_json(rows))
+        verdict = health(rows)
+    else:
+        verdict = show(rows)
+    return 0 if verdict.quorum and not verdict.diverged else 75
+
+
+def _stop(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    _say("stopped", ensemble.stop(_nodes(ensemble, given)), "nothing ran")
+    return 0
+
+
+def _start(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    nodes = _nodes(ensemble, given)
+    started = ensemble.start(nodes)
+    _say("started", started, "nothing was down")
+    _wait_and_show(ensemble, nodes)
+    return 0
+
+
+def _restart(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    nodes = _nodes(ensemble, given) or ensemble.ids
+    for node in nodes:
+        ensemble.restart(node)
+        ensemble.wait_healthy(nodes=ensemble.running())
+        _say("restarted", (node,), "")
+    _wait_and_show(ensemble, nodes)
+    return 0
+
+
+def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    before = ensemble.status()
+    if given.node in (None, "leader"):
+        leader = health(before).leader
+        if leader is None or leader.id is None:
+            raise EnsembleError("no node leads just now; name one by its id")
+        node = leader.id
+    else:
+        node = _one(ensemble, given)
+    victim = next(one for one in before if one.id == node)
+    rest = [member for member in ensemble.members if member.id != node]
+    with Asker([str(member.grpc) for member in rest]) as asker:
+        asker.ask()  # so that the channels are there before the clock starts
+        killed = time.monotonic()
+        at = datetime.now().strftime("%H:%M:%S.%f")[:-3]
+        if not ensemble.kill(node):
+            raise EnsembleError(f"node {node} does not run")
+        print(f"node {node} ({victim.role}, epoch {victim.epoch}, pid {victim.pid}) killed with SIGKILL at {at}")
+        if victim.role != "leader" or not rest:
+            return 0
+        while time.monotonic() - killed < ELECTION_S:
+            rows = [status.row(reply, "") for reply in asker.ask()]
+            for one in rows:
+                if one.role == "leader" and (one.epoch or 0) > (victim.epoch or 0):
+                    took = (time.monotonic() - killed) * 1000
+                    print(
+                        f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; bring it back: ./deploy.sh start"
+                    )
+                    return 0
+            if sum(one.up for one in rows) < status.majority(len(ensemble.members)):
+                break
+    print("no majority is left, so nobody leads; bring nodes back: ./deploy.sh start")
+    return 0
+
+
+def _wipe(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    _refuse_node(given)
+    ensemble.wipe()
+    print(f"removed {ensemble.folder}")
+    return 0
+
+
+def _logs(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    for node in _nodes(ensemble, given) or ensemble.ids:
+        print(text.paint(f"--- node {node}: {ensemble.log_path(node)}", "dim", sys.stdout))
+        print(ensemble.log_tail(node, LOG_LINES))
+    return 0
+
+
+def _rejoin(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    node = _one(ensemble, given)
+    ensemble.rejoin(node)
+    ensemble.start((node,))
+    _say("rejoined, without a vote until it has synchronized:", (node,), "")
+    _wait_and_show(ensemble, (node,))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Ensemble, argparse.Namespace], int]] = {
+    "status": _status,
+    "stop": _stop,
+    "start": _start,
+    "restart": _restart,
+    "kill": _kill,
+    "wipe": _wipe,
+    "logs": _logs,
+    "rejoin": _rejoin,
+}
+
+
+def _one(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    if given.node is None or not given.node.isdigit():
+        raise EnsembleError(f"{given.what} needs a node's id, one of {', '.join(map(str, ensemble.ids))}")
+    return ensemble.member(int(given.node)).id
+
+
+def _nodes(ensemble: Ensemble, given: argparse.Namespace) -> tuple[int, ...] | None:
+    return None if given.node is None else (_one(ensemble, given),)
+
+
+def _refuse_node(given: argparse.Namespace) -> None:
+    if given.node is not None:
+        raise EnsembleError(f"{given.what} concerns the whole ensemble and takes no id")
+
+
+def _wait_and_show(ensemble: Ensemble, nodes: Sequence[int] | None) -> None:
+    running = ensemble.running()
+    if len(running) >= status.majority(len(ensemble.members)):
+        ensemble.wait_healthy(nodes=nodes or running)
+    show(ensemble.status())
+
+
+def _say(what: str, nodes: Sequence[int], nothing: str) -> None:
+    print(f"{what} {' '.join(f'node {node}' for node in nodes)}" if nodes else nothing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
