@@ -1,4 +1,4 @@
-"""Generate zooweeper/pb from proto/. `python tools/genproto.py` writes, `--check` says whether what is there is current.
+"""Generate zooweeper/pb from proto/: `python tools/genproto.py` writes, `--check` says whether all is current.
 
 The generated files are committed, so an install needs no compiler; tests/test_generated.py runs the check.
 """
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped]
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent

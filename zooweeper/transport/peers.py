@@ -1,0 +1,350 @@
+"""The streams between nodes: one bidirectional gRPC stream per pair, opened by the node with the higher id.
+
+Rules: a stream is never resumed; its end is PeerDown, the next one PeerUp, and nothing of the old one arrives between
+or after (a link that was dropped is asked by nobody). Both sides say hello first and check the other's: who does not
+belong here is told why and gets nothing. What one drain of the loop sends to a peer leaves as one frame. A peer that
+does not take its messages is dropped, not waited for: it synchronizes anew.
+
+The runtime calls `send`, and is called back as a `Listener`.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from logging import getLogger
+from typing import Any, Protocol
+
+import grpc
+
+from zooweeper.model.config import Config, Member
+from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX
+from zooweeper.pb import peer_pb2 as pb
+from zooweeper.transport import wire
+from zooweeper.zab.messages import Message
+
+PROTOCOL_VERSION = 1
+SERVICE = "zooweeper.v1.Peers"
+HELLO_MS = 3000  # a connected peer that has not said hello by then is given up
+BACKOFF_MS = (20, 200)  # between two streams to the same peer; random, so that two nodes do not stay in step
+REFUSED_BACKOFF_MS = 1000  # somebody has to put right what was refused
+
+log = getLogger("zooweeper.peers")
+
+Read = Callable[[], Awaitable[Any]]  # the next message's bytes, or grpc.aio.EOF
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class Listener(Protocol):
+    """Who is told what the streams bring; called on the loop, in order."""
+
+    def peer_up(self, peer: int) -> None: ...
+
+    def peer_down(self, peer: int) -> None: ...
+
+    def received(self, peer: int, message: Message) -> None: ...
+
+
+class PortTaken(Exception):
+    """The peer port cannot be bound."""
+
+
+class _Refused(Exception):
+    """The other side, or this one, does not take the stream."""
+
+
+def options(silence_ms: int) -> list[tuple[str, int]]:
+    """gRPC's settings for both ends of a stream between nodes."""
+    return [
+        ("grpc.max_receive_message_length", PEER_MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", PEER_MESSAGE_BYTES_MAX),
+        ("grpc.so_reuseport", 0),  # a second process must not share the port unseen
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+        # A refused connection is tried again after 100 ms, the shortest that gRPC allows; one that gets no answer at
+        # all is given up after min_reconnect_backoff.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", silence_ms),
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
+        # Zab's own pings find a silent leader; these find a dead connection between two followers.
+        ("grpc.keepalive_time_ms", silence_ms),
+        ("grpc.keepalive_timeout_ms", silence_ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_concurrent_streams", 16),
+    ]
+
+
+class Link:
+    """One live stream with a peer, and what waits to be sent on it."""
+
+    __slots__ = ("closed", "end", "peer", "process", "queue", "queued_bytes", "reason", "wake")
+
+    def __init__(self, peer: int, process: bytes, end: Callable[[], Any]) -> None:
+        self.peer = peer
+        self.process = process
+        self.end = end  # makes whoever reads the stream stop
+        self.queue: list[Message] = []
+        self.queued_bytes = 0
+        self.wake: asyncio.Future[None] | None = None
+        self.closed = False
+        self.reason = ""
+
+    def send(self, message: Message) -> None:
+        """Queue a message; it leaves when the loop's current turn is over."""
+        if self.closed:
+            return
+        self.queued_bytes += wire.size_of(message)
+        if self.queued_bytes > PEER_QUEUE_BYTES_MAX:
+            self.stop(f"it does not take its messages, {self.queued_bytes} bytes wait")
+            return
+        self.queue.append(message)
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
+    async def pump(self, write: Write, greeting: bytes) -> None:
+        """Write the greeting, if there is one, then what is queued, for as long as the stream lives."""
+        loop = asyncio.get_running_loop()
+        if greeting:
+            await write(greeting)
+        while not self.closed:
+            if not self.queue:
+                self.wake = loop.create_future()
+                await self.wake
+                self.wake = None
+            messages, self.queue = self.queue, []
+            taken = self.queued_bytes
+            for frame in wire.frames(messages):
+                await write(frame)
+                if self.closed:
+                    return
+            self.queued_bytes -= taken
+
+    def close(self) -> None:
+        """Take no more messages, and let the pump end."""
+        self.closed = True
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
+    def stop(self, reason: str) -> None:
+        """End the stream; the first reason counts."""
+        if not self.closed:
+            self.close()
+            self.reason = reason
+            self.end()
+
+
+class Peers:
+    """This node's streams with all others."""
+
+    def __init__(self, config: Config, incarnation: bytes, process: bytes, listener: Listener) -> None:
+        """`incarnation` is the data folder's, `process` is drawn at each start."""
+        self._config = config
+        self._incarnation = incarnation
+        self._process = process
+        self._listener = listener
+        self._members = {member.id: member for member in config.members}
+        self._links: dict[int, Link] = {}
+        self._incarnations: dict[int, bytes] = {}
+        self._complaints: dict[int, str] = {}
+        self._server: grpc.aio.Server | None = None
+        self._dialers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Listen on the peer port and dial every member with a lower id. PortTaken."""
+        address = self._config.me.peer
+        handler: Any = grpc.stream_stream_rpc_method_handler(self._serve)
+        server = grpc.aio.server(options=options(self._config.timing.silence_ms))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}),))
+        try:
+            server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise PortTaken(str(address)) from error
+        await server.start()
+        self._server = server
+        for member in self._config.members:
+            if member.id < self._config.id:
+                self._dialers.append(asyncio.create_task(self._dial(member)))
+
+    async def close(self) -> None:
+        """End all streams and give the port back."""
+        for task in self._dialers:
+            task.cancel()
+        await asyncio.gather(*self._dialers, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop(grace=None)
+
+    def send(self, peer: int, message: Message) -> None:
+        """Send to a peer; without a stream the message is lost, and the brain was told so by PeerDown."""
+        link = self._links.get(peer)
+        if link is not None:
+            link.send(message)
+
+    # --- both ends
+
+    def _hello(self, to: int) -> bytes:
+        config = self._config
+        hello = pb.PeerHello(version=PROTOCOL_VERSION, cluster=config.cluster, id=config.id, to=to,
+                             incarnation=self._incarnation, process=self._process)  # fmt: skip
+        return pb.PeerFrame(hello=hello).SerializeToString()
+
+    def _check(self, frame: pb.PeerFrame) -> pb.PeerHello:
+        """The hello of a first frame. _Refused, with what to tell the other side, when it cannot be taken."""
+        if frame.refused:
+            raise _Refused(f"it refuses this node: {frame.refused[:300]!r}")
+        hello, config = frame.hello, self._config
+        if not frame.HasField("hello"):
+            raise _Refused("the first frame says no hello")
+        if hello.version != PROTOCOL_VERSION:
+            raise _Refused(f"peer protocol version {hello.version}, node {config.id} speaks {PROTOCOL_VERSION}")
+        if hello.cluster != config.cluster:
+            raise _Refused(f"node {hello.id} is of another cluster than node {config.id}")
+        if hello.id not in self._members:
+            raise _Refused(f"node {hello.id} is no member of this cluster")
+        if hello.id == config.id:
+            raise _Refused(f"a second node claims the id {config.id}")
+        if hello.to != config.id:
+            raise _Refused(f"this is node {config.id}, not node {hello.to}: check the addresses of the members")
+        if hello.incarnation == self._incarnation:
+            raise _Refused(f"nodes {hello.id} and {config.id} run on copies of one data folder")
+        return hello
+
+    def _take(self, hello: pb.PeerHello, end: Callable[[], Any]) -> Link:
+        """Make the stream with this hello the live one. _Refused when another process holds that id."""
+        old = self._links.get(hello.id)
+        if old is not None:
+            if old.process != hello.process:
+                raise _Refused(f"another process runs as node {hello.id} already")
+            old.stop("it opened a new stream")
+            self._drop(old)
+        if self._incarnations.setdefault(hello.id, hello.incarnation) != hello.incarnation:
+            self._incarnations[hello.id] = hello.incarnation
+            log.warning("peer.reformatted peer=%d", hello.id)
+        link = self._links[hello.id] = Link(hello.id, hello.process, end)
+        self._complaints.pop(hello.id, None)
+        log.info("peer.up peer=%d", hello.id)
+        self._listener.peer_up(hello.id)
+        return link
+
+    def _drop(self, link: Link, reason: str = "") -> None:
+        """Tell, once, that the link is gone."""
+        link.close()
+        if self._links.get(link.peer) is link:
+            del self._links[link.peer]
+            log.info("peer.down peer=%d reason=%r", link.peer, link.reason or reason)
+            self._listener.peer_down(link.peer)
+
+    async def _read(self, link: Link, read: Read) -> None:
+        """Take messages from the stream until it ends."""
+        reason = "this node ends the stream"
+        try:
+            while (data := await read()) is not grpc.aio.EOF:
+                messages = wire.messages_from(wire.frame_from(data))
+                for message in messages:
+                    if link.closed:
+                        return
+                    self._listener.received(link.peer, message)
+            reason = "it ended the stream"
+        except ValueError as error:
+            reason = f"it sent bytes that are no message: {error}"
+        except (grpc.RpcError, grpc.aio.BaseError) as error:
+            reason = _brief(error)
+        finally:
+            self._drop(link, reason)
+
+    @staticmethod
+    async def _pump(link: Link, write: Write, greeting: bytes) -> None:
+        try:
+            await link.pump(write, greeting)
+        except (grpc.RpcError, grpc.aio.BaseError) as error:
+            link.stop(_brief(error))
+
+    def _complain(self, peer: int, reason: str) -> None:
+        """Log why a peer is not taken, once for as long as the reason stays the same."""
+        if self._complaints.get(peer) != reason:
+            self._complaints[peer] = reason
+            log.warning("peer.refused peer=%d reason=%r", peer, reason)
+
+    # --- the end that listens
+
+    async def _serve(self, _: Any, context: Any) -> None:
+        peer = 0
+        try:
+            async with asyncio.timeout(HELLO_MS / 1000):
+                data = await context.read()
+            if data is grpc.aio.EOF:
+                return
+            frame = wire.frame_from(data)
+            peer = frame.hello.id
+            hello = self._check(frame)
+            if peer < self._config.id:
+                raise _Refused(f"node {self._config.id} opens the stream with node {peer}, not the other way round")
+            task = asyncio.current_task()
+            assert task is not None
+            link = self._take(hello, task.cancel)
+        except (_Refused, ValueError, TimeoutError) as error:
+            reason = str(error) or "no hello in time"
+            self._complain(peer if peer in self._members else 0, reason)
+            await context.write(pb.PeerFrame(refused=reason).SerializeToString())
+            return
+        pump = asyncio.create_task(self._pump(link, context.write, self._hello(peer)))
+        try:
+            await self._read(link, context.read)
+        except asyncio.CancelledError:
+            if not link.reason:
+                raise
+        finally:
+            # A write under way must not be cancelled: gRPC could not send the stream's status after it, and the other
+            # side would take the stream for alive.
+            await asyncio.wait((pump,))
+
+    # --- the end that dials
+
+    async def _dial(self, member: Member) -> None:
+        settings = options(self._config.timing.silence_ms)
+        async with grpc.aio.insecure_channel(str(member.peer), options=settings) as channel:
+            while True:
+                backoff_ms = random.randint(*BACKOFF_MS)
+                try:
+                    await self._one_stream(member, channel)
+                except (_Refused, ValueError) as error:
+                    self._complain(member.id, str(error))
+                    backoff_ms = REFUSED_BACKOFF_MS
+                except (TimeoutError, grpc.RpcError, grpc.aio.BaseError) as error:
+                    log.debug("peer.dial peer=%d reason=%r", member.id, _brief(error))
+                await asyncio.sleep(backoff_ms / 1000)
+
+    async def _one_stream(self, member: Member, channel: grpc.aio.Channel) -> None:
+        """Open a stream as soon as the peer is reachable, and carry it to its end."""
+        call: Any = channel.stream_stream(f"/{SERVICE}/Stream")(wait_for_ready=True)
+        try:
+            await call.write(self._hello(member.id))  # returns when the connection is there
+            async with asyncio.timeout(HELLO_MS / 1000):
+                data = await call.read()
+            if data is grpc.aio.EOF:
+                return
+            hello = self._check(wire.frame_from(data))
+            if hello.id != member.id:
+                raise _Refused(f"node {hello.id} answers at {member.peer}: check the addresses of the members")
+            link = self._take(hello, call.cancel)
+            pump = asyncio.create_task(self._pump(link, call.write, b""))
+            try:
+                await self._read(link, call.read)
+            finally:
+                call.cancel()
+                await asyncio.wait((pump,))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it is the dialer that is cancelled, not the call
+        finally:
+            call.cancel()
+
+
+def _brief(error: BaseException) -> str:
+    """One line about a failed call."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name} {error.details()}"
+    return f"{type(error).__name__} {error}"
