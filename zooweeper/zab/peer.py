@@ -44,8 +44,8 @@ class Peer:
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready()
         self._attempt = attempt
-        self.role: Looking | Following | Leading
-        self.become_looking()
+        self.role: Looking | Following | Leading = Looking(self, 0)
+        self.role.start()
 
     # --- the face
 
@@ -159,6 +159,10 @@ class Peer:
 
     def become_looking(self, favoured: int = 0) -> None:
         """Start an election; `favoured` wins a tie of histories."""
+        if self.leader in self.up:
+            # It led when it last spoke, and we left it: unless it says so again, it must not draw us back
+            # (trace:follower_leaves_a_silent_leader, trace:hand_over).
+            self.up[self.leader] = None
         self.role = Looking(self, favoured)
         self.role.start()
 
