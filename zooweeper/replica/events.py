@@ -10,6 +10,14 @@ from zooweeper.zab.events import HandOff, PeerDown, PeerUp, Received, Tick
 
 
 @dataclass(slots=True)
+class Clock:
+    """The time now, without a tick: stepped before what arrived together, so that entries get a fine stamp."""
+
+    now_ms: int
+    wall_ms: int
+
+
+@dataclass(slots=True)
 class SnapshotWritten:
     """The disk has chunk `index` of our own snapshot at `zxid`; `done`: the whole of it."""
 
@@ -61,6 +69,7 @@ class Disconnect:
 
 __all__ = [
     "Ask",
+    "Clock",
     "Connect",
     "Disconnect",
     "Event",
@@ -73,4 +82,4 @@ __all__ = [
     "Tick",
 ]
 
-Event = Tick | Received | PeerUp | PeerDown | SnapshotWritten | Connect | Ask | Heard | Disconnect | HandOff
+Event = Tick | Clock | Received | PeerUp | PeerDown | SnapshotWritten | Connect | Ask | Heard | Disconnect | HandOff

@@ -1,0 +1,394 @@
+"""The clients of this node: connections, what each has asked, and the answers (stations 1, 2 and 11 of docs/flow.md).
+
+Rules: a request that is taken is answered once, in the order of its connection. What is refused here left no trace and
+used no running number. A write stays in `waiting` until its entry is executed on this node: whoever leads, it is sent
+there again, and the session's running number keeps it from taking effect twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zooweeper.model import limits
+from zooweeper.model.acl import Id
+from zooweeper.model.entry import REQUEST_SIZE, Entry, pack_request
+from zooweeper.model.errors import (
+    Behind,
+    ConnectionLoss,
+    ErrorCode,
+    NoQuorum,
+    NumberGap,
+    ResultForgotten,
+    SessionExpired,
+    SessionMoved,
+    ThrottledOp,
+    Unimplemented,
+    ZkError,
+)
+from zooweeper.ops.admit import admit
+from zooweeper.ops.op import Kind as OpKind
+from zooweeper.ops.op import View
+from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Sync
+from zooweeper.ops.table import OPS
+from zooweeper.replica.connection import Connection, Kind, Pending
+from zooweeper.replica.events import Ask, Connect
+from zooweeper.replica.execute import Executed
+from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+
+if TYPE_CHECKING:
+    from zooweeper.replica.replica import Replica
+
+NO_QUORUM = "this node is not connected to a majority of the ensemble"
+
+
+class Clients:
+    """All connections of this node."""
+
+    def __init__(self, replica: Replica, origin: int) -> None:
+        self._replica = replica
+        self._origin = origin  # names this process in openSession and attach entries
+        self._connections: dict[int, Connection] = {}
+        self._by_session: dict[int, Connection] = {}
+        self._ticket = 0
+        self.waiting: dict[int, bytes] = {}  # ticket -> packed request, in the order they were taken
+        self._waiting_bytes = 0
+        self.touched: dict[int, None] = {}  # sessions heard of since the last report
+        self.asking: list[tuple[Connection, Pending]] = []  # barriers nobody was asked for yet
+        self._asked: dict[int, list[tuple[Connection, Pending]]] = {}  # token -> those that wait for its answer
+        self._behind: dict[int, Connection] = {}  # whose barrier is confirmed, beyond what is executed here
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def sessions(self) -> Iterable[int]:
+        """The sessions attached here."""
+        return self._by_session.keys()
+
+    def identities(self, connection: int) -> tuple[Id, ...]:
+        """Whom the session of a connection has proved to be."""
+        found = self._connections.get(connection)
+        return self._replica.state.identities(found.session) if found is not None else ()
+
+    # --- connections come and go
+
+    def connect(self, event: Connect) -> None:
+        """Open or attach a session for a connection: an entry, like everything about sessions."""
+        error: ZkError | None = None
+        if not self._replica.zab.connected_quorum:
+            error = NoQuorum(NO_QUORUM)
+        elif len(self._connections) >= limits.CONNECTIONS_MAX:
+            error = ThrottledOp(f"{limits.CONNECTIONS_MAX} connections are the limit of a node")
+        if error is not None:
+            self._replica.outbox.deliver.append(Refused(event.connection, error))
+            return
+        timeout = max(limits.SESSION_TIMEOUT_MIN_MS, min(event.timeout_ms, limits.SESSION_TIMEOUT_MAX_MS))
+        results = max(0, min(event.results, limits.RESULTS_KEPT_MAX))
+        if event.session:
+            code, secret = Attach.code, event.secret
+            body = Attach.Request(secret, timeout, results, event.address).encode()
+        else:
+            code, secret = OpenSession.code, self._replica.rng.randbytes(16)
+            body = OpenSession.Request(secret, timeout, results, event.address).encode()
+        ticket = self._submit(pack_request(event.session, self._origin, event.connection, code, body))
+        self._connections[event.connection] = Connection(event, ticket)
+
+    def disconnect(self, connection: int) -> None:
+        """The connection is gone; what it had asked may still take effect."""
+        found = self._connections.pop(connection, None)
+        if found is not None:
+            self._forget(found)
+
+    def heard(self, connection: int) -> None:
+        found = self._connections.get(connection)
+        if found is not None and found.session:
+            self.touched[found.session] = None
+
+    def hang_up_all(self, error: ZkError) -> None:
+        for connection in list(self._connections.values()):
+            self._hang_up(connection, error)
+
+    def _hang_up(self, connection: Connection, error: ZkError) -> None:
+        del self._connections[connection.id]
+        self._forget(connection)
+        self._replica.outbox.deliver.append(Hangup(connection.id, error))
+
+    def _forget(self, connection: Connection) -> None:
+        if self._by_session.get(connection.session) is connection:
+            del self._by_session[connection.session]
+        self._settle(connection.ticket)
+        for write in connection.writes:
+            self._settle(write.ticket)
+        connection.writes.clear()
+        connection.pending.clear()
+        connection.held.clear()
+        connection.barriers = 0
+        self._behind.pop(connection.id, None)
+        self._replica.watches.forget(connection.id)
+
+    # --- requests
+
+    def ask(self, ask: Ask) -> None:
+        """Take a request, or keep it until its turn."""
+        connection = self._connections.get(ask.connection)
+        if connection is None:
+            return  # closed while the request was under way
+        if connection.session:
+            self.touched[connection.session] = None
+        if not connection.session or connection.held:
+            if len(connection.held) >= limits.PENDING_REQUESTS_MAX:
+                self._hang_up(connection, ThrottledOp("too many requests are waiting on this connection"))
+                return
+            connection.held.append(ask)
+        elif not self._take(connection, ask):
+            connection.held.append(ask)
+
+    def _take(self, connection: Connection, ask: Ask) -> bool:
+        """False: it must wait behind a barrier."""
+        op = OPS.get(ask.code)
+        try:
+            if op is None:
+                raise Unimplemented(f"operation {ask.code}")
+            if ask.code != AddIdentity.code:  # that one only a door can ask for
+                admit(ask.code, ask.body)
+            if op.kind is OpKind.READ and not ask.linear:
+                self._read_in_turn(connection, ask)
+            elif op.kind is OpKind.READ or ask.code == Sync.code:
+                self._barrier(connection, ask)
+            elif op.kind is OpKind.LOCAL:
+                self._in_turn(connection, ask, ErrorCode.OK, b"")
+            elif connection.barriers:
+                return False
+            else:
+                self._write(connection, ask)
+        except ZkError as error:
+            self._in_turn(connection, ask, error.code, b"", error.detail)
+        return True
+
+    def _in_turn(self, connection: Connection, ask: Ask, error: int, body: bytes, detail: str = "") -> None:
+        """The answer is known; it leaves when those before it have left."""
+        pending = Pending(Kind.DONE, ask)
+        pending.done(error, body, self._replica.state.zxid, detail)
+        connection.pending.append(pending)
+        self._drain(connection)
+
+    def _read_in_turn(self, connection: Connection, ask: Ask) -> None:
+        if connection.pending:
+            connection.pending.append(Pending(Kind.READ, ask))
+        else:
+            self._read(connection, ask)
+
+    def _barrier(self, connection: Connection, ask: Ask) -> None:
+        if not self._replica.zab.connected_quorum:
+            raise NoQuorum(NO_QUORUM)
+        pending = Pending(Kind.BARRIER, ask)
+        connection.pending.append(pending)
+        connection.barriers += 1
+        self.asking.append((connection, pending))
+
+    def _write(self, connection: Connection, ask: Ask) -> None:
+        if not self._replica.zab.connected_quorum:
+            raise NoQuorum(NO_QUORUM)
+        if self._waiting_bytes + len(ask.body) > limits.OUTSTANDING_BYTES_MAX:
+            raise ThrottledOp("too many bytes of writes are waiting on this node")
+        number = ask.number or connection.expected
+        if number != connection.expected:
+            self._repeat(connection, ask)
+            return
+        connection.expected += 1
+        ticket = self._submit(pack_request(connection.session, connection.attach, number, ask.code, ask.body))
+        pending = Pending(Kind.WRITE, ask, number, ticket)
+        connection.pending.append(pending)
+        connection.writes.append(pending)
+
+    def _repeat(self, connection: Connection, ask: Ask) -> None:
+        """A write with a number that is not the next: executed before this attach, or out of place."""
+        session = self._replica.state.sessions.get(connection.session)
+        if session is None:
+            raise SessionExpired
+        if ask.number > connection.expected:
+            raise NumberGap(f"expected number {connection.expected}, got {ask.number}")
+        result = session.results.get(ask.number)
+        if result is None:
+            raise ResultForgotten(f"number {ask.number} was executed before")
+        self._in_turn(connection, ask, result.error, result.body)
+
+    # --- what waits for its entry
+
+    def _submit(self, request: bytes) -> int:
+        self._ticket += 1
+        self.waiting[self._ticket] = request
+        self._waiting_bytes += len(request) - REQUEST_SIZE
+        self._replica.gather(request, self._ticket)
+        return self._ticket
+
+    def _settle(self, ticket: int) -> None:
+        request = self.waiting.pop(ticket, None)
+        if request is not None:
+            self._waiting_bytes -= len(request) - REQUEST_SIZE
+
+    def executed(self, entry: Entry, result: Executed) -> None:
+        """An entry was executed here; events are delivered already, now whoever asked is answered."""
+        connection = self._by_session.get(entry.session)
+        if connection is not None and connection.attach == entry.attach:
+            writes = connection.writes
+            if writes and writes[0].number == entry.number:
+                write = writes.popleft()
+                self._settle(write.ticket)
+                write.done(result.error, result.body, entry.zxid, result.detail)
+                if connection.pending[0] is write:
+                    self._drain(connection)
+        hook = SESSION_HOOKS.get(entry.code)
+        if hook is not None:
+            hook(self, entry, result)
+
+    def _opened(self, entry: Entry, result: Executed) -> None:
+        """openSession or attach was executed: by whomever it was asked."""
+        if not result.error and entry.session:
+            self._drop_moved(entry.session)
+        if entry.attach != self._origin:
+            return
+        connection = self._connections.get(entry.number)
+        if connection is None or connection.session:
+            return  # it left, or this is the same entry once more
+        self._settle(connection.ticket)
+        state, deliver = self._replica.state, self._replica.outbox.deliver
+        place = OpenSession if entry.code == OpenSession.code else Attach
+        session = None if result.error else state.sessions.get(place.Result.decode(result.body).session)
+        if session is None or connection.connect.seen > state.zxid:
+            del self._connections[connection.id]
+            error: ZkError = SessionExpired() if session is None else Behind("it has seen a later state elsewhere")
+            if result.error == ErrorCode.THROTTLED_OP:
+                error = ThrottledOp(result.detail)
+            deliver.append(Refused(connection.id, error))
+            return
+        connection.session, connection.attach = session.id, session.attach
+        connection.expected = session.number + 1
+        self._by_session[session.id] = connection
+        self.touched[session.id] = None
+        deliver.append(
+            Welcome(
+                connection.id,
+                session.id,
+                session.secret,
+                session.timeout_ms,
+                session.attach,
+                session.number,
+                state.zxid,
+            )
+        )
+        self._resume(connection)
+
+    def _drop_moved(self, session: int) -> None:
+        """The session is attached elsewhere now: the old connection ends."""
+        connection = self._by_session.get(session)
+        found = self._replica.state.sessions.get(session)
+        if connection is not None and (found is None or found.attach != connection.attach):
+            self._hang_up(connection, SessionMoved())
+
+    def _ended(self, entry: Entry, result: Executed) -> None:
+        """closeSession or expireSession was executed."""
+        session = entry.session or ExpireSession.Request.decode(entry.body).session
+        connection = self._by_session.get(session)
+        if connection is not None and self._replica.state.sessions.get(session) is None:
+            self._hang_up(connection, SessionExpired())
+
+    # --- answers
+
+    def _drain(self, connection: Connection) -> None:
+        """Answer from the head of the queue as far as answers are known."""
+        pending, replica = connection.pending, self._replica
+        while pending:
+            head = pending[0]
+            if head.kind is Kind.DONE:
+                answer = Answer(connection.id, head.ask.xid, head.zxid, head.error, head.body, False, head.detail)
+                replica.outbox.deliver.append(answer)
+            elif head.kind is Kind.READ:
+                self._read(connection, head.ask)
+            elif head.kind is Kind.BARRIER and head.zxid and head.zxid <= replica.state.zxid:
+                connection.barriers -= 1
+                if head.ask.code == Sync.code:
+                    body = Sync.Result(Sync.Request.decode(head.ask.body).path).encode()
+                    replica.outbox.deliver.append(Answer(connection.id, head.ask.xid, replica.state.zxid, 0, body))
+                else:
+                    self._read(connection, head.ask)
+            else:
+                return
+            pending.popleft()
+        if connection.held:
+            self._resume(connection)
+
+    def _resume(self, connection: Connection) -> None:
+        """Take what was held back, until something must wait again."""
+        while connection.held:
+            ask = connection.held.popleft()
+            if not self._take(connection, ask):
+                connection.held.appendleft(ask)
+                return
+
+    def _read(self, connection: Connection, ask: Ask) -> None:
+        """Answer a read from the state as it is, registering its watch in the same step."""
+        replica = self._replica
+        state, deliver = replica.state, replica.outbox.deliver
+        session = state.sessions.get(connection.session)
+        assert session is not None, connection.session  # or the connection had been hung up
+        op = OPS[ask.code]
+        view = View(state, session, replica.watches, connection.id)
+        stale = not replica.zab.serving
+        try:
+            result = op.read(op.Request.decode(ask.body), view)
+        except ZkError as error:
+            answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.detail)
+        else:
+            answer = Answer(connection.id, ask.xid, state.zxid, 0, result.encode(), stale)
+        deliver.extend(Notice(connection.id, state.zxid, type, path) for type, path in view.events)
+        deliver.append(answer)
+
+    # --- barriers
+
+    def barrier_asked(self, token: int) -> None:
+        """All that wait for a barrier wait for `token` now."""
+        self._asked[token], self.asking = self.asking, []
+
+    def barrier_answered(self, token: int, zxid: int) -> None:
+        """A quorum confirmed the leader after the question; execute up to `zxid` first."""
+        for connection, pending in self._asked.pop(token, ()):
+            pending.zxid = max(zxid, 1)
+            self._behind[connection.id] = connection
+        self.caught_up()
+
+    def caught_up(self) -> None:
+        """More was executed: barriers may be reached."""
+        for connection in list(self._behind.values()):
+            self._drain(connection)
+            if not any(one.kind is Kind.BARRIER and one.zxid for one in connection.pending):
+                self._behind.pop(connection.id, None)
+
+    def leader_lost(self) -> None:
+        """Questions to the old leader are void: ask the next one anew, never reuse (etcd 20221). Without a quorum
+        there will be none soon."""
+        for asked in self._asked.values():
+            self.asking.extend(asked)
+        self._asked.clear()
+
+    def quorum_lost(self) -> None:
+        """Refuse what cannot be confirmed."""
+        self.leader_lost()
+        asking, self.asking = self.asking, []
+        for connection, pending in asking:
+            if connection.barriers:
+                connection.barriers -= 1
+                pending.done(ErrorCode.NO_QUORUM, b"", self._replica.state.zxid, NO_QUORUM)
+                self._drain(connection)
+
+    def installed(self) -> None:
+        """The state was replaced by the leader's: events may be missing, so clients come again and compare."""
+        self.hang_up_all(ConnectionLoss("this node took over the leader's state"))
+
+
+SESSION_HOOKS = {
+    OpenSession.code: Clients._opened,
+    Attach.code: Clients._opened,
+    CloseSession.code: Clients._ended,
+    ExpireSession.code: Clients._ended,
+}

@@ -1,0 +1,70 @@
+"""One client connection of this node: its session, and the requests it waits for, in their order.
+
+Rules: answers leave in the order of the requests. A write waits until its entry is executed here; a read behind it
+waits for it; a write behind a read that must not be stale waits for that read. Writes of a session reach the log in
+the order of their running numbers, so the first of `writes` is always the next one to be executed.
+"""
+
+from collections import deque
+from enum import IntEnum
+
+from zooweeper.replica.events import Ask, Connect
+
+
+class Kind(IntEnum):
+    """What a pending request waits for."""
+
+    WRITE = 0  # its entry
+    READ = 1  # its turn
+    BARRIER = 2  # its turn, and a quorum's word: a linearizable read, or sync
+    DONE = 3  # its turn; the answer is known
+
+
+class Pending:
+    """A request that could not be answered at once."""
+
+    __slots__ = ("ask", "body", "detail", "error", "kind", "number", "ticket", "zxid")
+
+    def __init__(self, kind: Kind, ask: Ask, number: int = 0, ticket: int = 0) -> None:
+        self.kind = kind
+        self.ask = ask
+        self.number = number  # WRITE: by which it finds its entry
+        self.ticket = ticket  # WRITE: its place among what this node forwards
+        self.zxid = 0  # BARRIER: to be executed first (0: not known yet); DONE: of the answer
+        self.error = 0  # DONE
+        self.body = b""
+        self.detail = ""
+
+    def done(self, error: int, body: bytes, zxid: int, detail: str = "") -> None:
+        """The answer is known."""
+        self.kind = Kind.DONE
+        self.error, self.body, self.zxid, self.detail = error, body, zxid, detail
+
+
+class Connection:
+    """`session` is 0 until the session is open or attached here."""
+
+    __slots__ = (
+        "attach",
+        "barriers",
+        "connect",
+        "expected",
+        "held",
+        "id",
+        "pending",
+        "session",
+        "ticket",
+        "writes",
+    )
+
+    def __init__(self, connect: Connect, ticket: int) -> None:
+        self.id = connect.connection
+        self.connect = connect
+        self.ticket = ticket  # of the openSession or attach under way; 0: none
+        self.session = 0
+        self.attach = 0
+        self.expected = 1  # the number of the next write that will be taken
+        self.held: deque[Ask] = deque()  # came before the welcome, or behind a barrier
+        self.pending: deque[Pending] = deque()
+        self.writes: deque[Pending] = deque()  # of `pending`: the writes not executed yet
+        self.barriers = 0  # of `pending`: barriers not answered yet

@@ -1,0 +1,98 @@
+"""What a replica does only while it leads: stamps batches, ends silent sessions, sweeps, compares digests.
+
+Rules: made anew for every epoch it wins, dropped with it. It proposes; execution decides: an expiry names the attach it
+was decided for, a sweep names the znode's versions, and if they have changed the entry changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zooweeper.model.entry import Entry, pack_request
+from zooweeper.ops.delete import DeleteContainer
+from zooweeper.ops.session import Attach, ExpireSession, OpenSession
+from zooweeper.replica.liveness import Agreement, Deadlines, unpack_report
+from zooweeper.replica.order import Gathering, seal
+from zooweeper.zab.leading import Leading
+
+if TYPE_CHECKING:
+    from zooweeper.replica.replica import Replica
+
+EXPIRY_TICKS = 2
+SWEEP_MS = 1000  # ZooKeeper looks once a minute; who sets a TTL of a second expects seconds
+SWEEP_NODES = 1000
+
+
+class Leadership:
+    """One won epoch."""
+
+    def __init__(self, replica: Replica, role: Leading) -> None:
+        self._replica = replica
+        self.role = role
+        self._deadlines = Deadlines(replica.now_ms)
+        self._ending: dict[int, int] = {}  # session -> when its end was proposed
+        self._agreement = Agreement()
+        self._tick = 0
+        self._swept_ms = replica.now_ms
+
+    def order(self, gathering: Gathering) -> None:
+        """Propose what has gathered, unless a batch is in flight."""
+        replica = self._replica
+        if gathering and self.role.can_propose:
+            replica.time_ms = max(replica.time_ms, replica.wall_ms)
+            self.role.propose(seal(gathering, self.role.next_zxid, replica.time_ms))
+
+    def tick(self, gathering: Gathering, paused: bool) -> None:
+        """Propose the end of sessions whose time is over, and of containers and TTL nodes. `paused`: this process
+        stood still, so that nobody could be heard."""
+        replica = self._replica
+        if paused:
+            self._deadlines.restart(replica.now_ms)
+        self._deadlines.touch(replica.clients.touched, replica.now_ms)
+        replica.clients.touched.clear()
+        self._tick += 1
+        if self._tick % EXPIRY_TICKS == 0:
+            self._expire(gathering)
+        if replica.now_ms - self._swept_ms >= SWEEP_MS:
+            self._swept_ms = replica.now_ms
+            for body in replica.state.tree.sweep(replica.wall_ms, SWEEP_NODES):
+                gathering.add(1, pack_request(0, 0, 0, DeleteContainer.code, body))
+
+    def _expire(self, gathering: Gathering) -> None:
+        replica = self._replica
+        sessions = replica.state.sessions
+        timeouts = ((session.id, session.timeout_ms) for session in sessions.values())
+        for id in self._deadlines.expired(timeouts, replica.now_ms):
+            if id not in self._ending:
+                self._ending[id] = replica.now_ms
+                body = ExpireSession.Request(id, sessions[id].attach).encode()
+                gathering.add(1, pack_request(0, 0, 0, ExpireSession.code, body))
+
+    def executed(self, entry: Entry) -> None:
+        """Keep the deadlines with what entries do to sessions."""
+        if entry.code in (OpenSession.code, Attach.code):
+            self._deadlines.touch([entry.session or entry.zxid], self._replica.now_ms)
+        elif entry.code == ExpireSession.code:
+            session = ExpireSession.Request.decode(entry.body).session
+            self._ending.pop(session, None)
+            if session not in self._replica.state.sessions:
+                self._deadlines.forget(session)
+
+    def executed_batch(self) -> None:
+        state = self._replica.state
+        self._agreement.record(state.zxid, state.digest())
+
+    def report(self, learner: int, data: bytes) -> None:
+        """What a follower told with its pong."""
+        replica = self._replica
+        executed, digest, touched = unpack_report(data)
+        self._deadlines.touch(touched, replica.now_ms)
+        self._agreement.compare(learner, executed, digest)
+        for node, zxid in self._agreement.diverged(replica.config.id, replica.zab.voters):
+            if node == replica.config.id:
+                replica.stop(
+                    f"the state differs from the majority's since zxid {zxid:#x}: keep this folder, start anew"
+                )
+            else:
+                self._agreement.forget(node)
+                self.role.diverged(node, zxid)

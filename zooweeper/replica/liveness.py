@@ -1,0 +1,98 @@
+"""Which sessions are alive: followers report whom they heard, the leader decides whose time is over (DESIGN D2).
+
+Rules: only a committed entry ends a session; this file merely finds candidates. Deadlines are the leader's own: they
+start afresh when it begins to lead, and when its process was paused, for then silence proves nothing.
+
+    report := executed i64, digest u64, count u32, session i64 ...
+"""
+
+from collections.abc import Iterable
+from struct import Struct
+
+_REPORT = Struct("!qQI")
+
+
+def pack_report(executed: int, digest: int, touched: Iterable[int]) -> bytes:
+    """What a follower tells with its pong: how far it is, the digest there, which sessions it heard since."""
+    sessions = list(touched)
+    return _REPORT.pack(executed, digest, len(sessions)) + Struct(f"!{len(sessions)}q").pack(*sessions)
+
+
+def unpack_report(data: bytes) -> tuple[int, int, tuple[int, ...]]:
+    """ValueError for what is no report."""
+    if len(data) < _REPORT.size:
+        raise ValueError("report too short")
+    executed, digest, count = _REPORT.unpack_from(data)
+    if len(data) != _REPORT.size + 8 * count:
+        raise ValueError(f"report of {count} sessions has {len(data)} bytes")
+    return executed, digest, Struct(f"!{count}q").unpack_from(data, _REPORT.size)
+
+
+class Deadlines:
+    """The leader's clock for sessions."""
+
+    __slots__ = ("_heard", "_since_ms")
+
+    def __init__(self, now_ms: int) -> None:
+        self._since_ms = now_ms
+        self._heard: dict[int, int] = {}
+
+    def restart(self, now_ms: int) -> None:
+        """Everybody gets the full timeout again."""
+        self._since_ms = now_ms
+        self._heard.clear()
+
+    def touch(self, sessions: Iterable[int], now_ms: int) -> None:
+        for session in sessions:
+            self._heard[session] = now_ms
+
+    def forget(self, session: int) -> None:
+        self._heard.pop(session, None)
+
+    def expired(self, timeouts: Iterable[tuple[int, int]], now_ms: int) -> list[int]:
+        """Of (session, timeout_ms) those that nobody heard for longer."""
+        heard, since = self._heard, self._since_ms
+        return [session for session, timeout_ms in timeouts if now_ms - heard.get(session, since) > timeout_ms]
+
+
+class Agreement:
+    """The leader compares digests at equal zxids (DESIGN promise 6).
+
+    A digest covers all results up to its zxid, so who agrees at a zxid agreed before. The side with the majority of
+    voters is right; without one nobody is stopped yet.
+    """
+
+    __slots__ = ("_agreed", "_differ", "_digests", "_kept")
+
+    def __init__(self, kept: int = 4096) -> None:
+        self._kept = kept
+        self._digests: dict[int, int] = {}  # ours, at the ends of recent batches
+        self._agreed: dict[int, int] = {}  # node -> the last zxid at which it agreed
+        self._differ: dict[int, int] = {}  # node -> the first zxid at which it did not
+
+    def record(self, zxid: int, digest: int) -> None:
+        self._digests[zxid] = digest
+        if len(self._digests) > self._kept:
+            del self._digests[next(iter(self._digests))]
+
+    def compare(self, node: int, zxid: int, digest: int) -> None:
+        ours = self._digests.get(zxid)
+        if ours == digest:
+            self._agreed[node] = zxid
+            self._differ.pop(node, None)
+        elif ours is not None:
+            self._differ.setdefault(node, zxid)
+
+    def diverged(self, me: int, voters: tuple[int, ...]) -> list[tuple[int, int]]:
+        """(node, zxid) of the replicas that are wrong; `me` among them when a majority differs from us."""
+        if 2 * len(self._differ) > len(voters):
+            return [(me, min(self._differ.values()))]
+        return [
+            (node, zxid)
+            for node, zxid in self._differ.items()
+            if 2 * (1 + sum(agreed >= zxid for other, agreed in self._agreed.items() if other != node)) > len(voters)
+        ]
+
+    def forget(self, node: int) -> None:
+        self._agreed.pop(node, None)
+        self._differ.pop(node, None)

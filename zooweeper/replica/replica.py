@@ -1,0 +1,282 @@
+"""The brain of a node: events in, an outbox out, and nothing else (docs/flow.md shows the way of a request).
+
+Rules: it routes; each station lives in its own file. No clock, socket, file, thread or chance of its own: they arrive
+as events, or as the generator given to the constructor. Nothing is executed that is not committed; entries are executed
+whole, in order, each once. Whoever drives it steps events, then takes the outbox and carries it out in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from zooweeper.model.config import Config
+from zooweeper.model.durable import Recovered
+from zooweeper.model.entry import Batch
+from zooweeper.model.errors import DataInconsistency
+from zooweeper.replica import events
+from zooweeper.replica.clients import Clients
+from zooweeper.replica.execute import execute
+from zooweeper.replica.leadership import Leadership
+from zooweeper.replica.liveness import pack_report
+from zooweeper.replica.order import Gathering
+from zooweeper.replica.outbox import Notice, Outbox
+from zooweeper.replica.snapshots import Snapshots
+from zooweeper.replica.status import Status
+from zooweeper.tree.snapshot import SnapshotBuilder
+from zooweeper.tree.state import State
+from zooweeper.tree.watches import WatchTable
+from zooweeper.zab.following import Following
+from zooweeper.zab.leading import Leading
+from zooweeper.zab.looking import Looking
+from zooweeper.zab.messages import SnapBegin, SnapChunk
+from zooweeper.zab.peer import Peer
+from zooweeper.zab.ready import Ready
+from zooweeper.zab.vote import State as Role
+
+ROLE_NAMES = {Role.LOOKING: "looking", Role.FOLLOWING: "follower", Role.LEADING: "leader"}
+
+
+class Replica:
+    """step(event) any number of times, then take(). The first event is a Tick."""
+
+    def __init__(self, config: Config, recovered: Recovered, rng: Random) -> None:
+        """ValueError when the snapshot in `recovered` is damaged."""
+        self.config = config
+        self.rng = rng
+        self.now_ms = 0
+        self.wall_ms = 0
+        self.time_ms = 0  # of the last entry ordered or executed
+        self.outbox = Outbox()
+        self.state = _load(recovered)
+        self.watches = WatchTable()
+        self.zab = Peer(config.id, config.voters, config.timing, recovered, rng.getrandbits(48))
+        self.clients = Clients(self, rng.getrandbits(62) | 1)
+        self._gathering = Gathering()
+        self._routed: Leading | Following | None = None  # the role that requests were gathered for
+        self._leadership: Leadership | None = None
+        self._forwarded = 0  # ticket of the last request of the Forward in flight
+        self._barrier = 0
+        self._reported: dict[int, None] = {}
+        self._builder: SnapshotBuilder | None = None
+        self._quorum = False
+        self._snapshots = Snapshots(self)
+        for logged in recovered.batches:  # as far as it is known to be committed; the rest waits for a leader
+            if self.state.zxid < logged.batch.first and logged.batch.last <= recovered.committed:
+                self._execute(logged.batch)
+
+    # --- the face
+
+    def step(self, event: events.Event) -> None:
+        """The only way in."""
+        STEPS[type(event)](self, event)
+
+    def take(self) -> Outbox:
+        """The only way out: everything since the last take."""
+        while self._turn():
+            pass
+        self._snapshots.pump()
+        while self._turn():
+            pass
+        outbox, self.outbox = self.outbox, Outbox()
+        return outbox
+
+    def status(self) -> Status:
+        """How this node is."""
+        zab, state = self.zab, self.state
+        return Status(
+            id=self.config.id,
+            role=ROLE_NAMES[zab.state],
+            phase=zab.phase.name.lower(),
+            leader=zab.leader,
+            epoch=zab.current,
+            accepted=zab.accepted,
+            zxid=zab.history.last,
+            committed=zab.history.committed,
+            applied=state.zxid,
+            quorum=zab.connected_quorum,
+            serving=zab.serving,
+            voting=zab.voting,
+            digest=f"{state.digest():016x}",
+            sessions=len(state.sessions),
+            connections=len(self.clients),
+            watches=self.watches.count(),
+            znodes=len(state.tree),
+            pending=len(self.clients.waiting),
+        )
+
+    def stop(self, why: str) -> None:
+        """This node cannot keep its promises: the driver must end it."""
+        self.outbox.stop = self.outbox.stop or why
+
+    # --- events
+
+    def _tick(self, event: events.Tick) -> None:
+        paused = event.now_ms - self.now_ms > self.config.timing.silence_ms
+        self._clock(events.Clock(event.now_ms, event.wall_ms))
+        if self._leadership is not None:
+            self._leadership.tick(self._gathering, paused)
+        else:
+            self._report()
+        self.zab.step(event)
+
+    def _clock(self, event: events.Clock) -> None:
+        self.now_ms = self.zab.now_ms = event.now_ms
+        self.wall_ms = event.wall_ms
+
+    def _report(self) -> None:
+        """Prepare what the next pong tells the leader; what no pong took yet is told again."""
+        if not self.zab.report:
+            self._reported.clear()
+        self._reported.update(self.clients.touched)
+        self.clients.touched.clear()
+        self.zab.report = pack_report(self.state.zxid, self.state.digest(), self._reported)
+
+    def _zab(self, event: Any) -> None:
+        self.zab.step(event)
+
+    def _snapshot_written(self, event: events.SnapshotWritten) -> None:
+        self._snapshots.written(event)
+
+    def _connect(self, event: events.Connect) -> None:
+        self.clients.connect(event)
+
+    def _ask(self, event: events.Ask) -> None:
+        self.clients.ask(event)
+
+    def _heard(self, event: events.Heard) -> None:
+        self.clients.heard(event.connection)
+
+    def _disconnect(self, event: events.Disconnect) -> None:
+        self.clients.disconnect(event.connection)
+
+    # --- stations 3 and 4: to the leader, into an order
+
+    def gather(self, request: bytes, ticket: int) -> None:
+        """A request of our own clients. Without a leader it waits among `clients.waiting`."""
+        if self._routed is not None:
+            self._gathering.add(1, request, ticket)
+
+    def _turn(self) -> bool:
+        """Order, let zab act, execute. False: nothing happened."""
+        self._route()
+        if self._leadership is not None:
+            self._leadership.order(self._gathering)
+        elif isinstance(self._routed, Following) and self._gathering and self._forwarded not in self.clients.waiting:
+            count, data, self._forwarded = self._gathering.take()
+            self._routed.forward(count, data)
+        if self.clients.asking and self._routed is not None:
+            self._barrier += 1
+            self.clients.barrier_asked(self._barrier)
+            self._routed.barrier(self._barrier)
+        return self._carry_out(self.zab.take())
+
+    def _route(self) -> None:
+        """Notice a change of leader. The next one gets everything that was not executed yet, in its order."""
+        zab = self.zab
+        role = zab.role if zab.serving and not isinstance(zab.role, Looking) else None
+        if role is not self._routed:
+            self._routed = role
+            self._gathering.clear()
+            self._forwarded = 0
+            self._leadership = Leadership(self, role) if isinstance(role, Leading) else None
+            self.clients.leader_lost()
+            if role is not None:
+                for ticket, request in self.clients.waiting.items():
+                    self._gathering.add(1, request, ticket)
+                self.clients.touched.update(dict.fromkeys(self.clients.sessions()))
+        if self._quorum and not zab.connected_quorum:
+            self.clients.quorum_lost()
+        self._quorum = zab.connected_quorum
+
+    def _carry_out(self, ready: Ready) -> bool:
+        outbox = self.outbox
+        outbox.disk += ready.disk
+        outbox.now += ready.now
+        outbox.after += ready.after
+        outbox.stop = outbox.stop or ready.stop
+        for item in ready.state:
+            if isinstance(item, Batch):
+                self._execute(item)
+            else:
+                self._install(item)
+        for forward in ready.forwards:
+            if self._routed is self.zab.role:
+                self._gathering.add(forward.count, forward.data)
+        for learner, data in ready.reports:
+            if self._leadership is not None:
+                self._leadership.report(learner, data)
+        for answer in ready.barriers:
+            self.clients.barrier_answered(answer.token, answer.zxid)
+        for learner in ready.snapshots:
+            self._snapshots.want(learner)
+        return bool(ready.disk or ready.now or ready.after or ready.state or ready.forwards or ready.barriers)
+
+    # --- stations 9 to 11
+
+    def _execute(self, batch: Batch) -> None:
+        """Execute a committed batch: per entry first the events, then the answer."""
+        state, clients, leadership = self.state, self.clients, self._leadership
+        self.time_ms = max(self.time_ms, batch.time_ms)
+        for entry in batch.entries():
+            result = execute(state, entry)
+            if result.changes:
+                self._notice(entry.zxid, result.changes)
+            clients.executed(entry, result)
+            if leadership is not None:
+                leadership.executed(entry)
+        if leadership is not None:
+            leadership.executed_batch()
+        clients.caught_up()
+        self._snapshots.executed(batch.count, len(batch.data))
+
+    def _notice(self, zxid: int, changes: list[Any]) -> None:
+        deliver = self.outbox.deliver
+        for connection, type, path in self.watches.trigger(changes, self.clients.identities):
+            deliver.append(Notice(connection, zxid, type, path))
+
+    def _install(self, item: SnapBegin | SnapChunk) -> None:
+        """Take over the leader's state, piece by piece."""
+        if isinstance(item, SnapBegin):
+            self._snapshots.abandon()
+            self._builder = SnapshotBuilder()
+            return
+        assert self._builder is not None
+        if not item.final:
+            self._builder.feed(item.data)
+            return
+        try:
+            self.state = self._builder.finish()
+        except ValueError as error:
+            self.stop(f"the leader's snapshot is damaged: {error}")
+        self._builder = None
+        self.clients.installed()
+
+
+def _load(recovered: Recovered) -> State:
+    """The state of the snapshot; the empty one without."""
+    if not recovered.snapshot:
+        return State()
+    builder = SnapshotBuilder()
+    for chunk in recovered.chunks:
+        builder.feed(chunk)
+    state = builder.finish()
+    if state.zxid != recovered.snapshot:
+        raise DataInconsistency(f"snapshot of {state.zxid:#x} is named {recovered.snapshot:#x}")
+    return state
+
+
+STEPS: dict[type, Callable[[Replica, Any], None]] = {
+    events.Tick: Replica._tick,
+    events.Clock: Replica._clock,
+    events.Received: Replica._zab,
+    events.PeerUp: Replica._zab,
+    events.PeerDown: Replica._zab,
+    events.HandOff: Replica._zab,
+    events.SnapshotWritten: Replica._snapshot_written,
+    events.Connect: Replica._connect,
+    events.Ask: Replica._ask,
+    events.Heard: Replica._heard,
+    events.Disconnect: Replica._disconnect,
+}

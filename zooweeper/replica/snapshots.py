@@ -1,0 +1,121 @@
+"""Snapshots of this replica's state: to its own disk now and then, and to learners that are too far behind.
+
+Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The pace is the receiver's: the
+next chunk is made when the disk, or the learner, has taken the ones before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from zooweeper.model import durable, limits
+from zooweeper.replica.events import SnapshotWritten
+from zooweeper.tree.snapshot import SnapshotReader
+from zooweeper.zab.history import upto
+from zooweeper.zab.leading import Leading
+
+if TYPE_CHECKING:
+    from zooweeper.replica.replica import Replica
+
+DISK = 0  # as a destination; others are learners
+CHUNKS_AT_ONCE = 2  # then others have their turn
+
+
+class Snapshots:
+    """Who waits for a snapshot, and the one under way."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._wanted: deque[int] = deque()
+        self._reader: SnapshotReader | None = None
+        self._to = DISK
+        self._index = 0
+        self._disk_busy = False
+        self._entries = 0  # executed since the last one for our disk
+        self._bytes = 0
+        self._every = self._next_every()
+
+    def _next_every(self) -> int:
+        """Spread, so that the nodes do not all write at once."""
+        most = self._replica.config.snapshot_entries
+        return self._replica.rng.randint(most // 2 + 1, most) if most > 1 else most
+
+    def executed(self, entries: int, size: int) -> None:
+        """A batch was executed: our own snapshot may be due."""
+        self._entries += entries
+        self._bytes += size
+        if self._entries >= self._every or self._bytes >= limits.SNAPSHOT_EVERY_BYTES:
+            self._entries = self._bytes = 0
+            self._every = self._next_every()
+            self.want(DISK)
+
+    def want(self, to: int) -> None:
+        if to not in self._wanted and not (self._reader is not None and self._to == to == DISK):
+            self._wanted.append(to)
+
+    def written(self, event: SnapshotWritten) -> None:
+        """The disk has taken a chunk, or all."""
+        if self._reader is not None and self._to == DISK and self._reader.zxid == event.zxid:
+            self._disk_busy = False
+            if event.done:
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Stop the one under way; one that was begun and not ended is void."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def pump(self) -> None:
+        """Make the chunks that are wanted now."""
+        if self._reader is None and not self._begin():
+            return
+        if self._to == DISK:
+            self._to_disk()
+        else:
+            self._to_learner()
+
+    def _begin(self) -> bool:
+        replica = self._replica
+        while self._wanted and self._reader is None:
+            self._to, self._index, self._disk_busy = self._wanted.popleft(), 0, False
+            zxid = replica.state.zxid
+            epochs = upto(tuple(replica.zab.history.epochs), zxid)
+            role = replica.zab.role
+            if self._to == DISK:
+                replica.outbox.disk.append(durable.SnapshotBegin(zxid, epochs))
+            elif not (isinstance(role, Leading) and role.snapshot_begin(self._to, zxid, epochs)):
+                continue
+            self._reader = SnapshotReader(replica.state)
+        return self._reader is not None
+
+    def _to_disk(self) -> None:
+        assert self._reader is not None
+        if self._disk_busy:
+            return
+        outbox, zxid = self._replica.outbox, self._reader.zxid
+        chunk = self._reader.next_chunk()
+        if chunk is None:
+            outbox.disk.append(durable.SnapshotEnd(zxid, self._index))
+        else:
+            outbox.disk.append(durable.SnapshotChunk(zxid, self._index, chunk))
+        outbox.written.append(SnapshotWritten(zxid, self._index, chunk is None))
+        self._index += 1
+        self._disk_busy = True
+
+    def _to_learner(self) -> None:
+        assert self._reader is not None
+        role = self._replica.zab.role
+        for _ in range(CHUNKS_AT_ONCE):
+            wants = role.snapshot_wants(self._to) if isinstance(role, Leading) else None
+            if not wants:
+                if wants is None:
+                    self.abandon()
+                return
+            assert isinstance(role, Leading)
+            chunk = self._reader.next_chunk()
+            role.snapshot_chunk(self._to, chunk)
+            if chunk is None:
+                self.abandon()
+                return
