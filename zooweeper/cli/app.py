@@ -12,7 +12,7 @@ import posixpath
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
@@ -37,7 +37,7 @@ class App:
 
     def __init__(self, hosts: str | None = None, output: str | None = None, timeout_s: float | None = None) -> None:
         self.given_hosts = hosts
-        self.output = output or ("table" if sys.stdout.isatty() else "plain")
+        self.given_output = output
         self.timeout_s = timeout_s if timeout_s is not None else TIMEOUT_S
         self.place = "/"
         self.shell = False
@@ -88,6 +88,10 @@ class App:
         return None
 
     # ---- answers
+
+    @property
+    def output(self) -> str:
+        return self.given_output or ("table" if self.shell or sys.stdout.isatty() else "plain")
 
     @property
     def json(self) -> bool:
@@ -146,22 +150,21 @@ def json_stat(stat: "Stat") -> dict[str, int]:
     return stat._asdict()
 
 
-class Seconds(click.ParamType):
-    """A length of time: 10, 2.5, 500ms, 30s, 5m."""
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
-    name = "time"
-    UNITS: ClassVar[dict[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = str(value).rstrip("ms")
-        unit = str(value)[len(number) :]
-        try:
-            seconds = float(number) * self.UNITS[unit]
-        except (KeyError, ValueError):
-            seconds = 0.0
-        if not 0.01 <= seconds <= 86_400:
-            self.fail(f"not a length of time: {value!r}, expected such as 10, 500ms or 30s", param, ctx)
-        return seconds
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A length of time as people write it: 10, 2.5, 500ms, 30s, 5m."""
+    if value is None:
+        return None
+    number = value.rstrip("ms")
+    try:
+        result = float(number) * UNITS_S[value[len(number) :]]
+    except (KeyError, ValueError):
+        result = 0.0
+    if not 0.01 <= result <= 86_400:
+        raise click.BadParameter(f"not a length of time: {value!r}, expected such as 10, 500ms or 30s", ctx, param)
+    return result
 
 
 def common(command: click.Command, environment: bool = False) -> click.Command:
@@ -182,7 +185,7 @@ def common(command: click.Command, environment: bool = False) -> click.Command:
         ),
         click.Option(
             ["--timeout"],
-            type=Seconds(),
+            callback=seconds,
             envvar="ZOOWEEPER_TIMEOUT" if environment else None,
             metavar="TIME",
             help=f"How long to try, such as 500ms or 30s (or ZOOWEEPER_TIMEOUT); default {TIMEOUT_S:g}s.",
@@ -198,10 +201,11 @@ def find_app(hosts: str | None, output: str | None, timeout: float | None) -> Ap
     if outer is None:
         return App(hosts, output, timeout)
     if outer.shell:
+        outer.given_output = output
         return outer
     return App(
         hosts or outer.given_hosts,
-        output or outer.output,
+        output or outer.given_output,
         timeout if timeout is not None else outer.timeout_s,
     )
 

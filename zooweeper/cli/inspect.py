@@ -43,7 +43,7 @@ def say_rows(app: App, rows: list[NodeStatus]) -> None:
     if app.json:
         app.say(nodes.as_json(rows))
         return
-    if app.output == "plain":
+    if app.given_output == "plain":  # only when asked for: the verdict is the answer
         for cells in nodes.cells(rows):
             app.say("\t".join(cells))
         return

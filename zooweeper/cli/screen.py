@@ -1,0 +1,104 @@
+"""What a demo shows: a live screen on a terminal, plain lines elsewhere.
+
+Rules: it only shows; it decides and measures nothing. rich is imported where a terminal wants it.
+"""
+
+import sys
+import time
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from zooweeper.cli import text
+from zooweeper.cli.havoc import Pulse
+from zooweeper.cli.status import NodeStatus
+from zooweeper.model.zxid import show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+LINES_KEPT = 10
+PLAIN_EVERY_S = 5.0
+
+
+class Screen:
+    """Where a demo goes on; used as a context manager while it runs."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._began = time.monotonic()
+        self._printed = 0.0
+        self._total: int | None = None
+        self._before = (time.monotonic(), 0)
+
+    def expect(self, total: int) -> None:
+        """So many writes are the whole of the work."""
+        self._total = total
+
+    def __enter__(self) -> "Screen":
+        if sys.stdout.isatty():
+            from rich.live import Live
+
+            self._live = Live(refresh_per_second=8)
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+            self._live = None
+
+    def tell(self, line: str) -> None:
+        """Something happened."""
+        stamped = f"{time.monotonic() - self._began:6.2f} s  {line}"
+        self._lines.append(stamped)
+        if self._live is None:
+            print(stamped, flush=True)
+
+    def show(self, rows: list[NodeStatus], pulse: Pulse) -> None:
+        """The state of things, some times a second."""
+        now = time.monotonic()
+        then, before = self._before
+        rate = (pulse.acknowledged - before) / max(now - then, 1e-3)
+        self._before = (now, pulse.acknowledged)
+        if self._live is not None:
+            self._live.update(self._picture(rows, pulse, rate))
+        elif now - self._printed >= PLAIN_EVERY_S:
+            self._printed = now
+            of = f" of {self._total}" if self._total else ""
+            self.tell(f"{pulse.acknowledged}{of} writes acknowledged, {rate:.0f}/s, {len(pulse.kills)} leaders killed")
+
+    def _picture(self, rows: list[NodeStatus], pulse: Pulse, rate: float) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for head in ("node", "role", "epoch", "zxid", "executed", "digest"):
+            table.add_column(head, style="bold" if head == "node" else "")
+        styles = {"leader": "bold green", "follower": "cyan", "down": "bold red"}
+        for row in rows:
+            zxid, applied = (show(one) if one is not None else "-" for one in (row.zxid, row.applied))
+            role = Text(row.role.upper() if row.role == "leader" else row.role, styles.get(row.role, "yellow"))
+            table.add_row(str(row.id), role, str(row.epoch or "-"), zxid, applied, row.digest or "-")
+        worst = max(pulse.gaps_ms, default=0.0)
+        line = Text(
+            f"\n{pulse.acknowledged} writes acknowledged   {rate:.0f}/s   {len(pulse.kills)} leaders killed   "
+            f"longest gap {worst:.0f} ms"
+        )
+        parts: list[RenderableType] = [table, line]
+        if self._total:
+            parts.append(ProgressBar(total=self._total, completed=pulse.acknowledged, width=60))
+        parts.append(Text("\n" + "\n".join(self._lines), style="dim"))
+        return Group(*parts)
+
+    def summary(self, rows: list[tuple[str, str]]) -> None:
+        """The closing table."""
+        print()
+        for line in text.table(("what", "result"), rows):
+            print(line)
