@@ -1,0 +1,60 @@
+"""One entry, executed: the only place where the replicated state changes.
+
+Rules: a pure function of state and entry, equal on every replica. Errors are results; a failed operation is an entry
+like any other. Anything raised but a ZkError is a defect and must stop the node: a replica that is not sure must not
+go on.
+"""
+
+from typing import NamedTuple
+
+from zooweeper.model.entry import Entry
+from zooweeper.model.errors import ResultForgotten, Unimplemented, ZkError
+from zooweeper.model.zxid import follows
+from zooweeper.ops.op import Kind
+from zooweeper.ops.table import OPS
+from zooweeper.tree.journal import Change
+from zooweeper.tree.state import State
+
+
+class Executed(NamedTuple):
+    """What an entry came to."""
+
+    error: int  # ErrorCode.OK or another
+    body: bytes  # the result record; empty with an error
+    detail: str  # of an error, for people
+    changes: list[Change]  # of the tree, in order
+    repeat: bool  # the session had executed this number before: nothing changed now
+
+
+_ENTRY_KINDS = (Kind.WRITE, Kind.SESSION)
+
+
+def execute(state: State, entry: Entry) -> Executed:
+    """Execute the entry that comes next after `state.zxid`."""
+    assert follows(state.zxid, entry.zxid), (state.zxid, entry.zxid)
+    state.zxid = entry.zxid
+    error, body, detail, repeat, counted = 0, b"", "", False, False
+    op = OPS.get(entry.code)
+    try:
+        # An operation this version does not know is the session's next request all the same.
+        if op is None or op.numbered:
+            known = state.sessions.expect(entry)
+            if known is not None:
+                return Executed(known.error, known.body, "", [], True)
+            counted = True
+        if op is None or op.kind not in _ENTRY_KINDS:
+            raise Unimplemented(f"no operation {entry.code} to execute")
+        body = op.execute(op.Request.decode(entry.body), state, entry).encode()
+    except ZkError as refusal:
+        assert state.journal.empty, refusal  # its checks came before its first change
+        error, detail, repeat = refusal.code, _detail(refusal), isinstance(refusal, ResultForgotten)
+    if counted:
+        state.sessions.remember(entry, error, body)
+    state.answered(error, body)
+    return Executed(error, body, detail, state.journal.take(), repeat)
+
+
+def _detail(error: ZkError) -> str:
+    if error.path and error.detail:
+        return f"{error.path}: {error.detail}"
+    return error.path or error.detail
