@@ -81,3 +81,6 @@ class MemoryStore:
             batches,
             voting,
         )
+
+    def crash(self, power_loss: bool) -> None:
+        """Whatever was written is durable; what was not is not here."""

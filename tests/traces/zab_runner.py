@@ -1,4 +1,4 @@
-"""Runs the scripts of tests/traces/zab: several `zab.Peer`, a disk each, and messages that move when the script says so.
+"""Runs the scripts of tests/traces/zab: several `zab.Peer`, a disk each, and messages that move on command.
 
 Rules: output is what can be observed: the state of a node where it changed, then what it wants done in the order of
 its Ready. Nothing happens by itself but the sending itself: messages wait in the stream until `deliver`, records wait

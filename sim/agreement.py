@@ -1,0 +1,128 @@
+"""A brain with zab alone: no sessions, no tree; what was committed is a list.
+
+Rules: for exploring agreement fast, and without the floors above it. Its state machine is the chain of a hash over
+the committed batches, which is what its snapshots hold.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from zooweeper.model.config import Timing
+from zooweeper.model.durable import Recovered
+from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.zxid import show
+from zooweeper.replica.outbox import Outbox
+from zooweeper.zab.leading import Leading
+from zooweeper.zab.messages import SnapBegin, SnapChunk
+from zooweeper.zab.peer import Peer
+from zooweeper.zab.vote import Phase
+
+
+@dataclass(slots=True)
+class Wish:
+    """A client's wish; done if this node leads and may propose, else nothing."""
+
+    value: bytes
+
+
+@dataclass(slots=True)
+class View:
+    """What the checks want to know; the same names as replica.status.Status."""
+
+    role: str
+    phase: str
+    epoch: int
+    zxid: int
+    committed: int
+    applied: int
+    digest: str
+    serving: bool
+
+
+class Chain:
+    """The state: a hash over everything committed, in order."""
+
+    def __init__(self) -> None:
+        self.zxid = 0
+        self.digest = 0
+
+    def execute(self, batch: Batch) -> None:
+        assert batch.last > self.zxid, (show(self.zxid), str(batch))
+        self.digest = zlib.crc32(batch.data, zlib.crc32(str(batch.first).encode(), self.digest))
+        self.zxid = batch.last
+
+
+class AgreementBrain:
+    """step, take, status."""
+
+    def __init__(self, id: int, voters: tuple[int, ...], timing: Timing, recovered: Recovered, life: int) -> None:
+        self.state = Chain()
+        self.peer = Peer(id, voters, timing, recovered, life << 32)
+        self.taking: tuple[SnapBegin, list[bytes]] | None = None
+        assert not recovered.snapshot or recovered.base == recovered.snapshot
+        for data in recovered.chunks:
+            self.state.zxid, self.state.digest = (int(part) for part in data.split())
+        for logged in recovered.batches:
+            if self.state.zxid < logged.batch.last <= recovered.committed:
+                self.state.execute(logged.batch)
+
+    def step(self, event: Any) -> None:
+        if isinstance(event, Wish):
+            role = self.peer.role
+            if isinstance(role, Leading) and role.can_propose:
+                first = role.next_zxid
+                role.propose(Batch(first, first, 0, pack_request(0, 0, 0, 0, event.value)))
+        else:
+            self.peer.step(event)
+
+    def take(self) -> Outbox:
+        ready = self.peer.take()
+        for piece in ready.state:
+            if isinstance(piece, Batch):
+                self.state.execute(piece)
+            elif isinstance(piece, SnapBegin):
+                self.taking = (piece, [])
+            else:
+                self._take_over(piece)
+        for learner in ready.snapshots:
+            self._send_state(learner)
+        return Outbox(disk=ready.disk, now=ready.now, after=ready.after, stop=ready.stop)
+
+    def _take_over(self, piece: SnapChunk) -> None:
+        assert self.taking is not None
+        begun, chunks = self.taking
+        if not piece.final:
+            chunks.append(piece.data)
+            return
+        self.state.zxid, self.state.digest = (int(part) for part in chunks[0].split())
+        assert self.state.zxid == begun.zxid
+        self.taking = None
+
+    def _send_state(self, learner: int) -> None:
+        role = self.peer.role
+        zxid = self.state.zxid
+        epochs = tuple(self.peer.history.epochs)
+        if isinstance(role, Leading) and role.snapshot_begin(learner, zxid, upto_zxid(epochs, zxid)):
+            role.snapshot_chunk(learner, b"%d %d" % (zxid, self.state.digest))
+            role.snapshot_chunk(learner, None)
+
+    def status(self) -> View:
+        peer = self.peer
+        return View(
+            {0: "looking", 1: "follower", 2: "leader"}[int(peer.state)],
+            peer.phase.name.lower(),
+            peer.current,
+            peer.history.last,
+            peer.history.committed,
+            self.state.zxid,
+            f"{self.state.digest:08x}",
+            peer.phase is Phase.BROADCAST,
+        )
+
+
+def upto_zxid(epochs: tuple[tuple[int, int], ...], zxid: int) -> tuple[tuple[int, int], ...]:
+    """The part of an epoch table that covers the history up to `zxid`, the end of a batch."""
+    from zooweeper.zab.history import upto
+
+    return upto(epochs, zxid)

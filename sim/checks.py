@@ -1,0 +1,87 @@
+"""What must hold at every moment, seen from outside: the checks observe, they never steer.
+
+Rules: written from docs/guarantees.md. A check raises Violation with the numbers that show it. Cheap ones after every
+turn of a node's loop; the rest at the end (scenario.py).
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from sim.node import Node
+from sim.world import Violation, World
+from zooweeper.model.entry import Batch
+from zooweeper.model.zxid import follows, show
+
+
+class Ledger:
+    """Everything that was ever executed anywhere, and who led which epoch."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.batches: dict[int, Batch] = {}  # first zxid -> the committed batch
+        self.order: list[int] = []  # first zxids, rising
+        self.ends: dict[int, int] = {}  # zxid of a batch's end -> first
+        self.digests: dict[int, tuple[str, int]] = {}  # zxid -> digest, and who showed it first
+        self.leaders: dict[int, int] = {}  # epoch -> the node that established it
+        self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
+        self.epochs: dict[int, int] = {}  # node -> highest current epoch seen
+        self.highest = 0
+
+    def observe(self, node: Node) -> None:
+        """After every turn of a node's loop."""
+        if node.brain is None:
+            return
+        status = node.brain.status()
+        self._epochs(node, status)
+        self._executed(node, status)
+        self._digest(node, status)
+
+    def _epochs(self, node: Node, status: Any) -> None:
+        if status.role == "leader" and status.phase == "broadcast":
+            owner = self.leaders.setdefault(status.epoch, node.id)
+            if owner != node.id:
+                raise Violation("one leader per epoch", f"epoch {status.epoch}: {owner} and {node.id}")
+        if status.epoch < self.epochs.get(node.id, 0):
+            raise Violation("epochs never fall", f"node {node.id}: {self.epochs[node.id]} then {status.epoch}")
+
+    def _executed(self, node: Node, status: Any) -> None:
+        life, before = self.applied.get(node.id, (0, 0))
+        if status.applied > status.committed:
+            raise Violation("executed is committed", f"node {node.id}: {show(status.applied)} {show(status.committed)}")
+        if life == node.life and status.applied < before:
+            self.world.mark("state taken back by a snapshot")
+        if life == node.life and status.applied == before:
+            return
+        start = before if life == node.life else 0
+        for batch in reversed(node.batches):
+            if batch.last <= start:
+                break
+            if batch.last <= status.applied:
+                self._commit(node, batch)
+        self.applied[node.id] = (node.life, status.applied)
+        self.highest = max(self.highest, status.applied)
+
+    def _commit(self, node: Node, batch: Batch) -> None:
+        known = self.batches.get(batch.first)
+        if known is None:
+            self.batches[batch.first] = batch
+            other = self.ends.setdefault(batch.last, batch.first)
+            if other != batch.first:
+                raise Violation("agreement", f"{batch} at node {node.id} ends where {self.batches[other]} ends")
+        elif (known.last, known.time_ms, known.data) != (batch.last, batch.time_ms, batch.data):
+            raise Violation("agreement", f"node {node.id} executed another {batch} than was executed before")
+
+    def _digest(self, node: Node, status: Any) -> None:
+        digest, who = self.digests.setdefault(status.applied, (status.digest, node.id))
+        if digest != status.digest:
+            raise Violation(
+                "equal digests", f"at {show(status.applied)}: node {who} {digest}, node {node.id} {status.digest}"
+            )
+
+    def history(self) -> list[Batch]:
+        """All committed batches in order. Violation if two overlap: somebody executed what was cut elsewhere."""
+        batches = [self.batches[first] for first in sorted(self.batches)]
+        for before, after in pairwise(batches):
+            if not follows(before.last, after.first):
+                raise Violation("total order", f"{after} does not follow {before}")
+        return batches
