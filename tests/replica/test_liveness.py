@@ -1,0 +1,45 @@
+"""Deadlines, reports and the comparison of digests."""
+
+import pytest
+
+from zooweeper.replica.liveness import Agreement, Deadlines, pack_report, unpack_report
+
+
+def test_a_session_nobody_heard_for_its_timeout_is_expired():
+    deadlines = Deadlines(1000)
+    sessions = [(7, 500), (8, 2000)]
+    assert deadlines.expired(sessions, 1500) == []
+    assert deadlines.expired(sessions, 1501) == [7]
+    deadlines.touch([7], 1400)
+    assert deadlines.expired(sessions, 1900) == []
+    assert deadlines.expired(sessions, 3001) == [7, 8]
+    deadlines.restart(3001)
+    assert deadlines.expired(sessions, 3501) == []
+
+
+def test_reports_round_trip_and_damage_is_refused():
+    assert unpack_report(pack_report(5, 1 << 63, [3, 4])) == (5, 1 << 63, (3, 4))
+    good = pack_report(5, 6, [3])
+    for bad in (b"", good[:-1], good + b"\0"):
+        with pytest.raises(ValueError):
+            unpack_report(bad)
+
+
+def test_the_minority_is_wrong():
+    agreement = Agreement()
+    for zxid in (10, 11, 12):
+        agreement.record(zxid, zxid * 7)
+    agreement.compare(2, 11, 77)
+    agreement.compare(3, 10, 999)
+    assert agreement.diverged(1, (1, 2, 3)) == [(3, 10)]
+
+
+def test_nobody_is_stopped_without_a_majority():
+    agreement = Agreement()
+    agreement.record(10, 70)
+    agreement.compare(3, 10, 999)
+    assert agreement.diverged(1, (1, 2, 3)) == []
+    agreement.compare(2, 9, 5)  # not in our table: says nothing
+    assert agreement.diverged(1, (1, 2, 3)) == []
+    agreement.compare(2, 10, 999)
+    assert agreement.diverged(1, (1, 2, 3)) == [(1, 10)], "we are the minority"
