@@ -21,6 +21,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "zooweeper.codec": ("zooweeper.model",),
     "zooweeper.ops": ("zooweeper.model", "zooweeper.codec"),
     "zooweeper.tree": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops.op"),
+    "zooweeper.tree.tree": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops.op", "zooweeper.ops.delete"),
     "zooweeper.zab": ("zooweeper.model",),
     "zooweeper.replica": (
         "zooweeper.model",
@@ -99,6 +100,7 @@ WORLD = frozenset(
     )
 )
 WORLDLY_CALLS = frozenset(("open", "print", "input", "hash", "id", "exec", "eval", "breakpoint"))
+MAY_CALL = (("zooweeper.codec.record", "exec"),)  # writes each record class's methods once, as dataclasses does
 ONLY_IN_LINKS = "grpc"  # of the client: everything else must run without it
 LINKS = ("zooweeper_client.aio.link_grpc", "zooweeper_client.aio.status")
 SIM_WITHOUT = frozenset(("asyncio", "threading", "socket", "grpc", "google", "time", "uuid", "secrets"))
@@ -208,6 +210,7 @@ def test_pure_floors_call_nothing_of_the_world() -> None:
                 and isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
                 and node.func.id in WORLDLY_CALLS
+                and (name, node.func.id) not in MAY_CALL
             ):
                 violations.append(f"{where(name, node)}: {node.func.id}() below the purity line")
     report(violations)

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from zooweeper.model.errors import InvalidAcl
+from zooweeper.model.limits import ACL_ROWS_MAX
 
 
 class Perm(IntFlag):
@@ -119,6 +120,8 @@ def fixup(acl: Iterable[Acl], identities: Sequence[Id]) -> AclList:
             rows[Acl(perms, Id(scheme, name))] = None
     if not rows:
         raise InvalidAcl("an ACL has at least one row")
+    if len(rows) > ACL_ROWS_MAX:
+        raise InvalidAcl(f"an ACL has at most {ACL_ROWS_MAX} rows")
     result = tuple(rows)
     return OPEN if result == OPEN else result
 

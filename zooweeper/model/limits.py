@@ -22,8 +22,11 @@ SESSION_TIMEOUT_MAX_MS = 60_000
 SESSIONS_MAX = 50_000  # (replicated)
 RESULTS_KEPT_MAX = 128  # results a session keeps for retries = requests it may have unanswered (replicated)
 IDENTITIES_MAX = 32  # of a session (replicated)
+ACL_ROWS_MAX = 256  # of one list: bounds what a permission check costs (replicated)
+RESULTS_BYTES_MAX = MIB  # of them; the last one is kept whatever its size (replicated)
 PENDING_REQUESTS_MAX = 4096  # unanswered requests of one connection; the door stops reading there
 OUTSTANDING_BYTES_MAX = 64 * MIB  # unanswered writes of one node; beyond it: ThrottledOp
+OUTPUT_BYTES_MAX = 64 * MIB  # answers and events a client does not take; then its connection ends
 WATCHES_PER_CONNECTION_MAX = 100_000
 CONNECTIONS_MAX = 10_000
 
@@ -49,5 +52,6 @@ SNAPSHOTS_KEPT = 3
 assert DATA_BYTES_MAX + PATH_BYTES_MAX < FRAME_BYTES_MAX
 assert FRAME_BYTES_MAX + BATCH_BYTES_MAX < READ_BACK_BYTES_MAX < PEER_MESSAGE_BYTES_MAX
 assert SNAPSHOT_CHUNK_BYTES * SNAPSHOT_CHUNKS_IN_FLIGHT < PEER_QUEUE_BYTES_MAX
+assert FRAME_BYTES_MAX < OUTPUT_BYTES_MAX
 assert READ_BACK_BYTES_MAX < SEGMENT_BYTES
 assert SESSION_TIMEOUT_MIN_MS < SESSION_TIMEOUT_MAX_MS

@@ -26,6 +26,7 @@ class Session:
         "number",
         "origin",
         "results",
+        "results_bytes",
         "results_kept",
         "secret",
         "seen",
@@ -44,6 +45,7 @@ class Session:
         self.identities: tuple[Id, ...] = ()
         self.results_kept = 0  # how many results are remembered for retries
         self.results: dict[int, Remembered] = {}  # by running number, oldest first
+        self.results_bytes = 0  # of their bodies
         self.base = 0  # checksum of all that changes seldom
         self.seen = 0  # as Znode.seen
 

@@ -37,6 +37,7 @@ class Tree(Protocol):
     def node(self, path: str) -> Znode: ...
     def get(self, path: str) -> Znode | None: ...
     def names(self, node: Znode, after: str = "") -> Iterator[str]: ...
+    def children(self, node: Znode) -> list[str | None]: ...
     def owned(self, session: int) -> list[str]: ...
     def __len__(self) -> int: ...
     def create(self, path: str, data: bytes | None, acl: AclList, owner: int, zxid: int, time_ms: int) -> Znode: ...
@@ -79,17 +80,20 @@ class Watches(Protocol):
 
 
 class View:
-    """One connection's look at one replica's state."""
+    """One connection's look at one replica's state. Who keeps it for many reads takes `events` after each."""
 
-    __slots__ = ("connection", "events", "identities", "session", "state", "watches")
+    __slots__ = ("connection", "events", "session", "state", "watches")
 
     def __init__(self, state: State, session: Session | None, watches: Watches, connection: int) -> None:
         self.state = state
         self.session = session
         self.watches = watches
         self.connection = connection
-        self.identities: tuple[Id, ...] = session.identities if session is not None else ()
         self.events: list[tuple[int, str]] = []  # (event type, path), to be delivered before the answer
+
+    @property
+    def identities(self) -> tuple[Id, ...]:
+        return self.session.identities if self.session is not None else ()
 
     def allowed(self, acl: AclList, perm: int) -> bool:
         return acl is OPEN or allows(acl, perm, self.identities)
@@ -145,11 +149,16 @@ class Op:
     @classmethod
     def admit(cls, request: Any) -> None:
         """TooLarge for what no node would order, whatever the state."""
-        path, data = getattr(request, "path", ""), getattr(request, "data", None)
-        if len(path) > PATH_BYTES_MAX // 4 and len(path.encode("utf-8", "surrogatepass")) > PATH_BYTES_MAX:
-            raise TooLarge(f"a path has at most {PATH_BYTES_MAX} bytes")
+        bound_path(getattr(request, "path", None) or "")
+        data = getattr(request, "data", None)
         if data is not None and len(data) > DATA_BYTES_MAX:
             raise TooLarge(f"data has at most {DATA_BYTES_MAX} bytes, got {len(data)}")
+
+
+def bound_path(path: str) -> None:
+    """TooLarge for a path beyond its limit."""
+    if len(path) > PATH_BYTES_MAX // 4 and len(path.encode("utf-8", "surrogatepass")) > PATH_BYTES_MAX:
+        raise TooLarge(f"a path has at most {PATH_BYTES_MAX} bytes")
 
 
 class Nothing(Record):

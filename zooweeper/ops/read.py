@@ -48,7 +48,7 @@ def _children(request: WatchRequest, view: View) -> tuple[list[str | None], Znod
     node = view.readable(request.path)
     if request.watch:
         view.watch(request.path, WatcherType.CHILDREN)
-    return list(view.state.tree.names(node)), node
+    return view.state.tree.children(node), node
 
 
 class GetChildren(Op, code=8, name="getChildren", kind=Kind.READ):
@@ -90,7 +90,7 @@ class GetEphemerals(Op, code=103, name="getEphemerals", kind=Kind.READ):
 
     @staticmethod
     def read(request: Request, view: View) -> "GetEphemerals.Result":
-        prefix = (request.path or "").strip()
+        prefix = request.path if request.path and not request.path.isspace() else ""
         owned = view.state.tree.owned(view.session.id) if view.session is not None else []
         return GetEphemerals.Result([path for path in owned if path.startswith(prefix)])
 

@@ -13,7 +13,7 @@ from zooweeper.model.errors import MarshallingError, NoWatcher
 from zooweeper.model.events import EventType, WatcherType, WatchMode
 from zooweeper.model.paths import printable, validate
 from zooweeper.model.stat import Znode
-from zooweeper.ops.op import Kind, Nothing, Op, View
+from zooweeper.ops.op import Kind, Nothing, Op, View, bound_path
 
 Missed = Callable[[Znode | None, int], EventType | None]
 
@@ -62,6 +62,12 @@ def _set_watches(request: Any, view: View) -> Nothing:
     return Nothing()
 
 
+def _admit(request: Any) -> None:
+    for name, _, _ in _LISTS:
+        for path in getattr(request, name, ()):
+            bound_path(path)
+
+
 class SetWatches(Op, code=101, name="setWatches", kind=Kind.READ):
     """Register watches again after a reconnect; what happened since `seen` is told at once."""
 
@@ -79,7 +85,7 @@ class SetWatches(Op, code=101, name="setWatches", kind=Kind.READ):
 
     @classmethod
     def admit(cls, request: Request) -> None:
-        """Its frame bounds it."""
+        _admit(request)
 
 
 class SetWatches2(Op, code=105, name="setWatches2", kind=Kind.READ):
@@ -101,7 +107,7 @@ class SetWatches2(Op, code=105, name="setWatches2", kind=Kind.READ):
 
     @classmethod
     def admit(cls, request: Request) -> None:
-        """Its frame bounds it."""
+        _admit(request)
 
 
 class AddWatch(Op, code=106, name="addWatch", kind=Kind.READ):

@@ -19,7 +19,7 @@ from zooweeper.model.errors import (
     SessionMoved,
     ThrottledOp,
 )
-from zooweeper.model.limits import IDENTITIES_MAX, RESULTS_KEPT_MAX, SESSIONS_MAX
+from zooweeper.model.limits import IDENTITIES_MAX, RESULTS_BYTES_MAX, RESULTS_KEPT_MAX, SESSIONS_MAX
 from zooweeper.model.session import Remembered, Session
 
 __all__ = ["Remembered", "Session", "SessionTable"]
@@ -87,12 +87,10 @@ class SessionTable:
         assert entry.number == session.number + 1, (session, entry.number)
         session.number = entry.number
         self.total = (self.total + 1) & MASK64
-        kept = session.results_kept
-        if kept:
-            results = session.results
-            if len(results) >= kept:
-                del results[next(iter(results))]
-            results[entry.number] = Remembered(error, body, entry.zxid)
+        if session.results_kept:
+            session.results[entry.number] = Remembered(error, body, entry.zxid)
+            session.results_bytes += len(body)
+            self._trim(session)
 
     # --- changing
 
@@ -129,8 +127,7 @@ class SessionTable:
         session.identities = (Id("ip", address),) if address else ()
         session.timeout_ms = timeout_ms or session.timeout_ms
         session.results_kept = max(0, min(results, RESULTS_KEPT_MAX))
-        while len(session.results) > session.results_kept:
-            del session.results[next(iter(session.results))]
+        self._trim(session)
         self._rebase(session)
         return session
 
@@ -160,6 +157,13 @@ class SessionTable:
 
     def recomputed(self) -> int:
         return sum(self._summed(session) + session.number for session in self._by_id.values()) & MASK64
+
+    @staticmethod
+    def _trim(session: Session) -> None:
+        """Forget the oldest results beyond what the session may keep."""
+        results = session.results
+        while len(results) > session.results_kept or (session.results_bytes > RESULTS_BYTES_MAX and len(results) > 1):
+            session.results_bytes -= len(results.pop(next(iter(results))).body)
 
     def _touch(self, session: Session) -> None:
         if self.keep is not None and session.seen != self.generation:

@@ -15,13 +15,14 @@ from zlib import crc32
 from zooweeper.codec.record import Buffer, Int, Long, Path, Record, Secret, Vector
 from zooweeper.model.acl import OPEN, Acl, Id
 from zooweeper.model.errors import MarshallingError
-from zooweeper.model.limits import FRAME_BYTES_MAX, RESULTS_KEPT_MAX, SNAPSHOT_CHUNK_BYTES
+from zooweeper.model.limits import MIB, RESULTS_BYTES_MAX, SNAPSHOT_CHUNK_BYTES
 from zooweeper.model.session import Remembered, Session
 from zooweeper.model.stat import Znode
 from zooweeper.tree.state import State
 
 VERSION = 1
-ITEM_BYTES_MAX = RESULTS_KEPT_MAX * 2 * FRAME_BYTES_MAX  # a session with all its results; everything else is smaller
+ITEM_BYTES_MAX = 16 * MIB  # a session with its results: one of a large multi, or RESULTS_BYTES_MAX in all
+assert RESULTS_BYTES_MAX < ITEM_BYTES_MAX
 _ITEM = Struct("!BI")
 _HEADER, _NODE, _SESSION, _END = 1, 2, 3, 4
 
@@ -281,4 +282,5 @@ class SnapshotBuilder:
         session.identities = tuple(image.identities)
         session.results_kept = image.results_kept
         session.results = {one.number: Remembered(one.error, one.body or b"", one.zxid) for one in image.results}
+        session.results_bytes = sum(len(one.body) for one in session.results.values())
         self._sessions.append(session)

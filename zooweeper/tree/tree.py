@@ -85,6 +85,10 @@ class DataTree:
         names: Iterator[str] = node.names.irange(after, None, (False, True)) if after else iter(node.names)
         return names
 
+    def children(self, node: Znode) -> list[str | None]:
+        """All children's names in order."""
+        return [*(node.names if node.names is not None else sorted(node.children or ()))]
+
     def sweep(self, now_ms: int, limit: int) -> list[bytes]:
         """Bodies of deleteContainer for what may go: containers whose children have gone, or that nobody used for
         NEVER_USED_MS; nodes older than their time to live, without children. `now_ms` is the entries' clock."""
