@@ -79,7 +79,15 @@ class Looking:
         if leader:
             peer.become_following(leader)
         elif self.choice:
-            self._maybe_decide([id for id, vote in candidates if vote.choice == self.choice])
+            # Who follows our choice already agrees as well. Otherwise: 1. A waits for C's word, B does not and follows
+            # A; 2. A misses B's vote and waits for ever, B gives up, looks, and follows before A has looked again.
+            self._maybe_decide(
+                [
+                    id
+                    for id, vote in peer.up.items()
+                    if vote and vote.state < State.LEADING and vote.choice == self.choice
+                ]
+            )
 
     def _established(self) -> int:
         """A connected peer that leads; of several that claim to, the one with more followers."""

@@ -159,10 +159,9 @@ class Peer:
 
     def become_looking(self, favoured: int = 0) -> None:
         """Start an election; `favoured` wins a tie of histories."""
-        if self.leader in self.up:
-            # It led when it last spoke, and we left it: unless it says so again, it must not draw us back
-            # (trace:follower_leaves_a_silent_leader, trace:hand_over).
-            self.up[self.leader] = None
+        # Who led or followed when it last spoke has to say so again: a leader that was left must not draw us back
+        # (trace:follower_leaves_a_silent_leader), and old followers must not elect us.
+        self.up = {peer: vote if vote and vote.state == State.LOOKING else None for peer, vote in self.up.items()}
         self.role = Looking(self, favoured)
         self.role.start()
 
