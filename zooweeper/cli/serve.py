@@ -33,7 +33,7 @@ def run(folder: Path) -> int:
     except SettingsError as error:
         print(f"zooweeper serve: {error}; make the folder with zooweeper init, or ./deploy.sh", file=sys.stderr)
         return BAD_FOLDER
-    from zooweeper.doors.serve import run_node
+    from zooweeper.cli.node import run_node
 
     return run_node(config)
 

@@ -1,0 +1,153 @@
+"""One node, put together and run: folder, brain, disk thread, peers, doors; and taken apart when it is told to stop.
+
+Rules: the only place that knows all parts. Whatever keeps a node from starting is one clear line and an exit code
+(ZooKeeper's): 3 the folder cannot be used, 10 log or snapshot, 14 the peer port is taken, 1 anything else.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from logging import getLogger
+from pathlib import Path
+
+from zooweeper.doors.server import GrpcDoor
+from zooweeper.doors.server import PortTaken as GrpcPortTaken
+from zooweeper.model.config import Config
+from zooweeper.model.durable import Recovered
+from zooweeper.model.zxid import show
+from zooweeper.replica.events import HandOff
+from zooweeper.replica.replica import Replica
+from zooweeper.runtime import clock, collector, logs
+from zooweeper.runtime.loop import Node
+from zooweeper.storage.disk import OsDisk
+from zooweeper.storage.folder import Damaged, FolderError, begin_repair, read_identity
+from zooweeper.storage.storage import Storage
+from zooweeper.storage.writer import Writer
+from zooweeper.transport.peers import Peers
+from zooweeper.transport.peers import PortTaken as PeerPortTaken
+
+EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FOLDER, EXIT_DATA, EXIT_PEER_PORT = 1, 2, 3, 10, 14
+HAND_OFF_MS = 1000  # how long a leader that stops waits for another one
+
+log = getLogger("zooweeper.node")
+
+
+class CannotStart(Exception):
+    """Why the node does not run: one line, and the exit code."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class RunningNode:
+    """All parts of one node in this process."""
+
+    def __init__(self, config: Config, fatal: Callable[[int], None]) -> None:
+        """Opens the folder, repairing it if it is damaged, and recovers. CannotStart."""
+        started = time.monotonic()
+        self.config = config
+        self._storage, recovered, incarnation = _open(config)
+        brain = Replica(config, recovered, random.Random(secrets.randbits(64)))
+        brain.step(clock.tick())
+        self.node = Node(config.id, brain, config.timing.tick_ms, fatal)
+        self._writer = Writer(self._storage, self.node.report, self.node.disk_failed)
+        self._peers = Peers(config, incarnation, secrets.token_bytes(16), self.node)
+        self._door = GrpcDoor(self.node, config)
+        log.info("recovered last=%s epoch=%d vote=%s ms=%d", show(recovered.last), recovered.current,
+                 recovered.voting, (time.monotonic() - started) * 1000)  # fmt: skip
+
+    async def start(self) -> None:
+        """Meet the peers, open the doors. CannotStart."""
+        self.node.start(self._writer, self._peers)
+        try:
+            await self._peers.start()
+            await self._door.start()
+        except PeerPortTaken as error:
+            raise CannotStart(f"the peer port {error} is taken; stop what uses it", EXIT_PEER_PORT) from None
+        except GrpcPortTaken as error:
+            raise CannotStart(f"the gRPC port {error} is taken; stop what uses it", EXIT_UNEXPECTED) from None
+        log.info("serving grpc=%s peers=%s pid=%d", self.config.me.grpc, self.config.me.peer, os.getpid())
+
+    async def hand_off(self) -> None:
+        """Stop leading, if there is anybody else to lead."""
+        status = self.node.status()
+        if status.role == "leader" and status.quorum and len(self.config.members) > 1:
+            self.node.step(HandOff())
+            deadline = time.monotonic() + HAND_OFF_MS / 1000
+            while self.node.status().role == "leader" and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Close the doors, leave the peers, finish writing."""
+        await self._door.close()
+        self.node.stop()
+        await self._peers.close()
+        self._writer.close()
+        self._storage.close()
+
+
+def _open(config: Config) -> tuple[Storage, Recovered, bytes]:
+    """The folder's storage, what was in it, and its incarnation. A damaged one begins anew, without vote."""
+    disk = OsDisk(Path(config.data_dir))
+    try:
+        identity = read_identity(disk, config.cluster, config.id)
+        try:
+            storage, recovered = Storage.open(disk, identity)
+        except Damaged as error:
+            log.error("damaged reason=%r; the files are set aside, the node comes back without vote", str(error))
+            identity = begin_repair(disk, identity, secrets.token_bytes(16))
+            storage, recovered = Storage.open(disk, identity)
+    except FolderError as error:
+        raise CannotStart(str(error), EXIT_FOLDER) from None
+    except OSError as error:
+        raise CannotStart(f"{config.data_dir}: {error.strerror}", EXIT_FOLDER) from None
+    return storage, recovered, identity.incarnation
+
+
+def _exit(code: int) -> None:
+    """At once: what is on disk decides at the next start, and nothing of this process may touch it any more."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int:
+    """Run one node until SIGTERM or SIGINT; its exit code. `ready` is called when the doors are open."""
+    told = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, told.set)
+    try:
+        running = RunningNode(config, _exit)
+        await running.start()
+    except CannotStart as error:
+        log.error("cannot start: %s", error)
+        return error.code
+    collector.tame()
+    ready()
+    await told.wait()
+    log.info("stopping")
+    await running.hand_off()
+    await running.close()
+    log.info("stopped")
+    return 0
+
+
+def run_node(config: Config) -> int:
+    """`serve` on the fastest loop there is, with the node's log on stderr."""
+    logs.configure(config.id)
+    if not __debug__:
+        log.error("cannot start: run it without -O and PYTHONOPTIMIZE, its assertions guard the data")
+        return EXIT_USAGE
+    try:
+        import uvloop
+
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+    except ImportError:
+        loop_factory = None
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(serve(config))

@@ -1,0 +1,35 @@
+"""What a door sees of the node: a connection is opened, asked and closed, and its answers come to its sink.
+
+Rules: protocols only. A door never waits for the brain: it steps an event, and the sink is called when the loop's turn
+is drained, in the order in which things must reach the client. Another door (the ZooKeeper wire) needs nothing more.
+"""
+
+from typing import Protocol
+
+from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.outbox import Delivery
+from zooweeper.replica.status import Status
+
+
+class Sink(Protocol):
+    """A connection's way out."""
+
+    def deliver(self, item: Delivery) -> None:
+        """Take one delivery; called on the loop, must not block or fail. What one drain delivers should leave in one
+        write. After Refused and Hangup the door calls `disconnect`."""
+
+
+class Gateway(Protocol):
+    """The node, as doors see it."""
+
+    def register(self, sink: Sink) -> int:
+        """A number for a new connection; deliveries for it go to `sink`. ThrottledOp: there are too many."""
+
+    def step(self, event: Connect | Ask | Heard) -> None:
+        """Something a client said on a registered connection."""
+
+    def disconnect(self, connection: int) -> None:
+        """The connection is gone; nothing is delivered to it any more. Again: nothing."""
+
+    def status(self) -> Status:
+        """What the replica says of itself, now."""

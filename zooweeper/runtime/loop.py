@@ -1,0 +1,230 @@
+"""The node's loop: what arrived in one turn is stepped, then one drain carries out what the brain wants done.
+
+Rules: what leaves, leaves in the outbox's order: disk, now, deliver; when the disk has reported, after and written.
+Nothing else in the process may send or deliver. No task, future or closure per request. Whatever breaks here ends the
+process: a brain that stopped in the middle of an event must not go on.
+
+Sources call `step` (doors through gateway.py, the transport as its Listener, the disk thread through `report`).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from logging import getLogger
+from typing import Any, Protocol
+
+from zooweeper.model.durable import Record
+from zooweeper.model.errors import ThrottledOp
+from zooweeper.model.limits import CONNECTIONS_MAX
+from zooweeper.replica.events import Disconnect, Event, PeerDown, PeerUp, Received, SnapshotWritten
+from zooweeper.replica.outbox import Outbox
+from zooweeper.replica.status import Status
+from zooweeper.runtime import clock
+from zooweeper.runtime.gateway import Sink
+from zooweeper.zab.messages import Message
+
+EXIT_BROKEN = 1  # a mistake in the program
+EXIT_STOPPED = 10  # the brain cannot keep its promises
+EXIT_DISK = 75  # writing failed; what is on disk decides at the next start
+
+log = getLogger("zooweeper.node")
+
+
+class Brain(Protocol):
+    """replica/replica.py:Replica."""
+
+    def step(self, event: Event) -> None: ...
+
+    def take(self) -> Outbox: ...
+
+    def status(self) -> Status: ...
+
+
+class Disk(Protocol):
+    """storage/writer.py:Writer."""
+
+    def submit(self, records: Sequence[Record], token: Any) -> None: ...
+
+
+class Net(Protocol):
+    """transport/peers.py:Peers."""
+
+    def send(self, peer: int, message: Message) -> None: ...
+
+
+class Held:
+    """What waits until the disk has everything submitted before it."""
+
+    __slots__ = ("after", "token", "written")
+
+    def __init__(self, token: int, outbox: Outbox) -> None:
+        self.token = token
+        self.after = outbox.after
+        self.written = outbox.written
+
+
+class Node:
+    """One replica, its disk, its peers and its clients, on one event loop."""
+
+    def __init__(self, id: int, brain: Brain, tick_ms: int, fatal: Callable[[int], None]) -> None:
+        """`fatal` ends the process with that exit code; it should not return, but nothing is done after it."""
+        self.id = id
+        self.brain = brain
+        self.disk: Disk
+        self.net: Net
+        self._fatal = fatal
+        self._tick_s = tick_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._sinks: dict[int, Sink] = {}
+        self._connections = 0
+        self._draining = False  # a drain is scheduled
+        self._stopped = False
+        self._held: deque[Held] = deque()
+        self._token = 0  # of the last submission
+        self._reported: deque[int] = deque()  # filled by the disk thread
+        self._waking = False  # a call of _on_reported is on its way
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._shown = ("", 0, 0)
+
+    def start(self, disk: Disk, net: Net) -> None:
+        """Begin to tick. The brain has had its first Tick."""
+        self.disk = disk
+        self.net = net
+        self._due = self._loop.time()
+        self._on_timer()
+
+    def stop(self) -> None:
+        """Do nothing any more, whatever arrives."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- the way in
+
+    def step(self, event: Event) -> None:
+        """One event; its consequences are carried out when the loop's turn is over."""
+        if self._stopped:
+            return
+        try:
+            if not self._draining:
+                self._draining = True
+                self._loop.call_soon(self._drain)
+                self.brain.step(clock.now())
+            self.brain.step(event)
+        except BaseException:
+            self._break(f"broken event={type(event).__name__}")
+            raise
+
+    def _on_timer(self) -> None:
+        self._due = max(self._due + self._tick_s, self._loop.time())  # after a pause: no ticks to make up for
+        self._timer = self._loop.call_at(self._due, self._on_timer)
+        self.step(clock.tick())
+        self._show()
+
+    # --- as the listener of the transport
+
+    def peer_up(self, peer: int) -> None:
+        self.step(PeerUp(peer))
+
+    def peer_down(self, peer: int) -> None:
+        self.step(PeerDown(peer))
+
+    def received(self, peer: int, message: Message) -> None:
+        self.step(Received(peer, message))
+
+    # --- as the gateway of the doors
+
+    def register(self, sink: Sink) -> int:
+        if len(self._sinks) >= CONNECTIONS_MAX:
+            raise ThrottledOp(f"this node has {CONNECTIONS_MAX} connections already")
+        self._connections += 1
+        self._sinks[self._connections] = sink
+        return self._connections
+
+    def disconnect(self, connection: int) -> None:
+        if self._sinks.pop(connection, None) is not None:
+            self.step(Disconnect(connection))
+
+    def status(self) -> Status:
+        return self.brain.status()
+
+    # --- the disk
+
+    def report(self, token: int) -> None:
+        """Called on the disk thread: all that was submitted up to `token` is durable."""
+        self._reported.append(token)
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._on_reported)
+
+    def disk_failed(self, error: BaseException) -> None:
+        """Called on the disk thread: nothing more will become durable, so nothing more may be promised."""
+        log.error("disk.failed reason=%r; the node stops", str(error))
+        self._fatal(EXIT_DISK)
+
+    def _on_reported(self) -> None:
+        self._waking = False  # first, so that a report from here on calls again
+        while self._reported:
+            token = self._reported.popleft()
+            while self._held and self._held[0].token <= token:
+                held = self._held.popleft()
+                self._release(held.after, held.written)
+
+    def _release(self, after: list[tuple[int, Message]], written: list[SnapshotWritten]) -> None:
+        for peer, message in after:
+            if peer == self.id:
+                self.step(Received(peer, message))
+            else:
+                self.net.send(peer, message)
+        for event in written:
+            self.step(event)
+
+    # --- the way out
+
+    def _drain(self) -> None:
+        self._draining = False
+        if self._stopped:
+            return
+        try:
+            outbox = self.brain.take()
+            self._carry_out(outbox)
+        except BaseException:
+            self._break("broken event=drain")
+            raise
+
+    def _carry_out(self, outbox: Outbox) -> None:
+        if outbox.stop:
+            log.error("stopped reason=%r", outbox.stop)
+            self.stop()
+            self._fatal(EXIT_STOPPED)
+            return
+        if outbox.disk:
+            self._token += 1
+            self._held.append(Held(self._token, outbox))
+            self.disk.submit(outbox.disk, self._token)
+        for peer, message in outbox.now:
+            self.net.send(peer, message)
+        for delivery in outbox.deliver:
+            sink = self._sinks.get(delivery.connection)
+            if sink is not None:
+                sink.deliver(delivery)
+        if not outbox.disk and (outbox.after or outbox.written):
+            if self._held:
+                self._held.append(Held(self._token, outbox))
+            else:
+                self._release(outbox.after, outbox.written)
+
+    # --- what the log says
+
+    def _show(self) -> None:
+        status = self.brain.status()
+        shown = (status.role, status.epoch, status.leader)
+        if shown != self._shown:
+            self._shown = shown
+            log.info("role role=%s epoch=%d leader=%d phase=%s", status.role, status.epoch, status.leader, status.phase)
+
+    def _break(self, what: str) -> None:
+        log.exception("%s; the node stops", what)
+        self.stop()
+        self._fatal(EXIT_BROKEN)
