@@ -6,11 +6,12 @@ cheap: the client library, with gRPC below it, is imported when a verb runs.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import posixpath
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -67,15 +68,21 @@ class App:
             raise Failure(f'not a path: "{given}"; paths start with /', USAGE)
         return given.rstrip("/") or "/"
 
-    def client(self) -> "Client":
-        """A client that is not yet connected."""
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator["Client"]:
+        """A connected client, closed at the end."""
         from zooweeper_client.aio import Client
         from zooweeper_client.retry import RetryPolicy
 
         try:
-            return Client(self.hosts, auth=_credentials(), retry=RetryPolicy(deadline=self.timeout_s))
+            client = Client(self.hosts, auth=_credentials(), retry=RetryPolicy(deadline=self.timeout_s))
         except ValueError as error:  # the connect string
             raise Failure(str(error), USAGE) from None
+        await client.start(self.timeout_s)
+        try:
+            yield client
+        finally:
+            await client.close()
 
     def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]]) -> object:
         """Runs a verb on a client of its own. The shell has its own way."""
@@ -208,6 +215,17 @@ def find_app(hosts: str | None, output: str | None, timeout: float | None) -> Ap
         output or outer.given_output,
         timeout if timeout is not None else outer.timeout_s,
     )
+
+
+def path_argument(here: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An argument `path`, absolute once the verb sees it. `here`: it may be left out, for the shell's place or /."""
+
+    def resolve(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+        app = ctx.find_object(App)
+        assert app is not None
+        return app.path(value or app.place)
+
+    return click.argument("path", callback=resolve, required=not here)
 
 
 def verb(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from zooweeper.cli.app import App, json_stat, json_value, readable, verb
-from zooweeper.cli.exits import USAGE, Failure
+from zooweeper.cli.app import App, json_stat, json_value, path_argument, readable, verb
+from zooweeper.model.errors import NoNode
 
 if TYPE_CHECKING:
     from zooweeper_client.aio import Client
@@ -25,6 +25,13 @@ TIMES = ("ctime", "mtime")
 
 def _consistency(wanted: bool) -> Consistency:
     return "linearizable" if wanted else "local"
+
+
+def _in_the_shell(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    app = ctx.find_object(App)
+    if value and not (app and app.shell):
+        raise click.UsageError("an ephemeral znode would go when this command ends; use it in zooweeper shell", ctx)
+    return value
 
 
 def _value(given: str) -> bytes:
@@ -42,35 +49,32 @@ def say_stat(app: App, stat: "Stat") -> None:
 
 
 @verb("ls", "zooweeper ls /", "zooweeper ls -s /app", "zooweeper ls -R / -o json")
-@click.argument("path", default="")
+@path_argument(here=True)
 @click.option("-s", "--stat", is_flag=True, help="With version, size and number of children.")
 @click.option("-R", "--recursive", is_flag=True, help="All paths below, too.")
 @linear
 async def ls(app: App, client: "Client", path: str, stat: bool, recursive: bool, linear: bool) -> None:
     """The children of a znode, in name order."""
-    top = app.path(path or ("." if app.shell else "/"))
-    if linear:
-        await client.sync(top)
-    found = client.walk(top, with_stat=stat) if recursive else client.list(top, with_stat=stat)
+    listed = client.walk if recursive else client.list
+    found = listed(path, with_stat=stat, consistency=_consistency(linear))
     rows = []
     async for entry in found:
         if app.json:
-            rows.append({"name": entry.name, "stat": json_stat(entry.stat)} if entry.stat else entry.name)
+            rows.append({"path": entry.path, "stat": json_stat(entry.stat)} if entry.stat else entry.path)
         elif entry.stat:
-            app.say(f"{entry.name}\tv{entry.stat.version}\t{entry.stat.data_length} B\t{entry.stat.num_children}")
+            app.say(f"{entry.path}\tv{entry.stat.version}\t{entry.stat.data_length} B\t{entry.stat.num_children}")
         else:
-            app.say(entry.name)
+            app.say(entry.path)
     if app.json:
         app.say_json(rows)
 
 
 @verb("get", "zooweeper get /app/config", "zooweeper get /app/logo > logo.png", "zooweeper get -s /app -o json")
-@click.argument("path")
+@path_argument()
 @click.option("-s", "--stat", is_flag=True, help="With the znode's stat.")
 @linear
 async def get(app: App, client: "Client", path: str, stat: bool, linear: bool) -> None:
     """The value of a znode: its very bytes into a pipe, readable on a terminal."""
-    path = app.path(path)
     value, found = await client.get(path, consistency=_consistency(linear))
     if app.json:
         app.say_json({"path": path} | json_value(value) | {"stat": json_stat(found)})
@@ -83,12 +87,11 @@ async def get(app: App, client: "Client", path: str, stat: bool, linear: bool) -
 @verb(
     "set", "zooweeper set /app/config on", "zooweeper set -v 3 /app/config off", "zooweeper set /app/logo - < logo.png"
 )
-@click.argument("path")
+@path_argument()
 @click.argument("value")
 @click.option("-v", "--version", type=int, default=-1, help="Only if this is the znode's version.")
 async def set_(app: App, client: "Client", path: str, value: str, version: int) -> None:
     """Changes the value of a znode; `-` reads it from stdin. Prints the new version."""
-    path = app.path(path)
     stat = await client.set(path, _value(value), version=version)
     if app.json:
         app.say_json({"path": path, "stat": json_stat(stat)})
@@ -97,10 +100,12 @@ async def set_(app: App, client: "Client", path: str, value: str, version: int) 
 
 
 @verb("create", "zooweeper create /app hello", "zooweeper create -p /app/a/b", "zooweeper create -s /app/task- do-it")
-@click.argument("path")
+@path_argument()
 @click.argument("value", default="")
 @click.option("-s", "--sequential", is_flag=True, help="The server appends a rising number.")
-@click.option("-e", "--ephemeral", is_flag=True, help="Lives as long as this session (shell only).")
+@click.option(
+    "-e", "--ephemeral", is_flag=True, callback=_in_the_shell, help="Lives as long as this session (shell only)."
+)
 @click.option("-c", "--container", is_flag=True, help="Removed by the server once its last child is gone.")
 @click.option("-t", "--ttl", type=click.IntRange(min=1), metavar="MS", help="Removed when unchanged for so long.")
 @click.option("-p", "--parents", is_flag=True, help="Makes missing parents.")
@@ -116,10 +121,8 @@ async def create(
     parents: bool,
 ) -> None:
     """Makes a znode and prints its path; `-` reads the value from stdin."""
-    if ephemeral and not app.shell:
-        raise Failure("an ephemeral znode would go when this command ends; use it in zooweeper shell", USAGE)
     made = await client.create(
-        app.path(path),
+        path,
         _value(value),
         sequence=sequential,
         ephemeral=ephemeral,
@@ -134,33 +137,32 @@ async def create(
 
 
 @verb("delete", "zooweeper delete /app/config", "zooweeper delete -v 3 /app/config")
-@click.argument("path")
+@path_argument()
 @click.option("-v", "--version", type=int, default=-1, help="Only if this is the znode's version.")
 async def delete(app: App, client: "Client", path: str, version: int) -> None:
     """Removes a znode without children."""
-    path = app.path(path)
     await client.delete(path, version=version)
     if app.json:
         app.say_json({"path": path})
 
 
 @verb("deleteall", "zooweeper deleteall /app")
-@click.argument("path")
+@path_argument()
 async def deleteall(app: App, client: "Client", path: str) -> None:
     """Removes a znode and everything below it, all or nothing."""
-    path = app.path(path)
     await client.delete(path, recursive=True)
     if app.json:
         app.say_json({"path": path})
 
 
 @verb("stat", "zooweeper stat /app")
-@click.argument("path", default="")
+@path_argument(here=True)
 @linear
 async def stat(app: App, client: "Client", path: str, linear: bool) -> None:
     """What is known about a znode: versions, times, sizes, owner."""
-    path = app.path(path or ("." if app.shell else "/"))
-    _, found = await client.get(path, consistency=_consistency(linear))
+    found = await client.exists(path, consistency=_consistency(linear))
+    if found is None:
+        raise NoNode(path=path)
     if app.json:
         app.say_json({"path": path, "stat": json_stat(found)})
     else:
@@ -168,28 +170,22 @@ async def stat(app: App, client: "Client", path: str, linear: bool) -> None:
 
 
 @verb("tree", "zooweeper tree /", "zooweeper tree -L 2 -d /app")
-@click.argument("path", default="")
+@path_argument(here=True)
 @click.option("-L", "--depth", type=click.IntRange(min=1), default=1000, help="How many levels.", show_default=False)
 @click.option("-d", "--data", is_flag=True, help="With values.")
 async def tree(app: App, client: "Client", path: str, depth: int, data: bool) -> None:
     """A znode and all below it, drawn as a tree."""
-    top = app.path(path or ("." if app.shell else "/"))
-    if not await client.exists(top):
-        from zooweeper.model.errors import NoNode
-
-        raise NoNode(path=top)
     found: list[tuple[str, bytes | None]] = []
-    prefix = len(top.rstrip("/")) + 1
-    async for entry in client.walk(top, with_data=data):
+    prefix = len(path.rstrip("/")) + 1
+    async for entry in client.walk(path, with_data=data):
         relative = entry.path[prefix:]
         if relative and relative.count("/") < depth:
             found.append((relative, entry.data))
     if app.json:
-        app.say_json(
-            [{"path": f"{top.rstrip('/')}/{one}"} | (json_value(value or b"") if data else {}) for one, value in found]
-        )
+        above = path.rstrip("/")
+        app.say_json([{"path": f"{above}/{one}"} | (json_value(value or b"") if data else {}) for one, value in found])
         return
-    app.say(top)
+    app.say(path)
     for line in drawn(found):
         app.say(line)
 
@@ -214,30 +210,31 @@ def drawn(found: list[tuple[str, bytes | None]]) -> list[str]:
 
 
 @verb("watch", "zooweeper watch /app", "zooweeper watch -r / -o json", "zooweeper watch --count 1 /app/config")
-@click.argument("path")
+@path_argument()
 @click.option("-r", "--recursive", is_flag=True, help="All below it, too.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many events.")
 async def watch(app: App, client: "Client", path: str, recursive: bool, count: int | None) -> None:
     """Prints what happens to a znode, one event per line, until Ctrl-C."""
-    path = app.path(path)
     seen = 0
-    async for event in client.watch(path, recursive=recursive):
-        name = event.type.name.lower()
-        if app.json:
-            app.say_json({"type": name, "path": event.path})
-        else:
-            app.say(f"{name}\t{event.path}")
-        sys.stdout.flush()
-        seen += 1
-        if seen == count:
-            return
+    async with client.watch(path, recursive=recursive) as events:
+        if not app.shell:
+            app.note(f"watching {path}; Ctrl-C ends")
+        async for event in events:
+            name = event.type.name.lower()
+            if app.json:
+                app.say_json({"type": name, "path": event.path})
+            else:
+                app.say(f"{name}\t{event.path}")
+            sys.stdout.flush()
+            seen += 1
+            if seen == count:
+                return
 
 
 @verb("sync", "zooweeper sync")
-@click.argument("path", default="/")
+@path_argument(here=True)
 async def sync(app: App, client: "Client", path: str) -> None:
     """Waits until the node we talk to has seen everything that was written before."""
-    path = app.path(path)
     await client.sync(path)
     if app.json:
         app.say_json({"path": path})

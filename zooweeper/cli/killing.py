@@ -96,12 +96,11 @@ class Proof:
 
 async def prove(client: "Client", writers: list[Writer]) -> Proof:
     """Reads all back, not stale, and compares it with what the writers were told."""
-    await client.sync(ROOT)
     proof = Proof()
     for writer in writers:
         there: dict[str, bytes] = {}
-        async for entry in client.list(writer.folder, with_data=True):
-            there[f"{writer.folder}/{entry.name}"] = entry.data or b""
+        async for entry in client.list(writer.folder, with_data=True, consistency="linearizable"):
+            there[f"{writer.folder}/{entry.path}"] = entry.data or b""
         proof.lost += sum(there.get(path) != value for path, value in writer.created.items())
         values = list(there.values())
         proof.duplicated += len(values) - len(set(values))

@@ -1,0 +1,60 @@
+"""The verdict over the nodes' answers, and how they are shown."""
+
+import json
+
+import pytest
+
+from zooweeper.cli import status, text
+from zooweeper.cli.status import NodeStatus, health
+from zooweeper.model import zxid
+
+
+def node(id: int, role: str, epoch: int = 1, applied: int = 5, digest: str = "aa") -> NodeStatus:
+    if role == "down":
+        return status.row(None, f"127.0.0.1:{5180 + id}")
+    at = zxid.make(epoch, applied)
+    return NodeStatus(id, role, epoch, at, at, f"127.0.0.1:{5180 + id}", "w", "a", 100 + id, 0, digest)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (["leader", "follower", "follower"], "QUORUM OK 3/3, tolerates 1 failure"),
+        (["leader", "follower", "down"], "QUORUM OK 2/3, tolerates 0 failures"),
+        (["leader", "follower", "looking"], "QUORUM OK 2/3, tolerates 0 failures"),
+        (["leader", "down", "down"], "NO QUORUM 1/3, 1 more needed"),
+        (["looking", "looking", "down"], "NO QUORUM 2/3, electing"),
+        (["down", "down", "down"], "NO QUORUM 0/3, 2 more needed"),
+        (["leader"], "QUORUM OK 1/1, tolerates 0 failures"),
+        (["leader", "follower", "follower", "follower", "down"], "QUORUM OK 4/5, tolerates 1 failure"),
+    ],
+)
+def test_the_verdict(rows: list[str], line: str) -> None:
+    assert str(health([node(at, role) for at, role in enumerate(rows, 1)])) == line
+
+
+def test_a_deposed_leader_is_not_the_leader() -> None:
+    verdict = health([node(1, "leader", epoch=1), node(2, "leader", epoch=2), node(3, "follower", epoch=2)])
+    assert verdict.leader is not None and verdict.leader.id == 2
+    assert verdict.serving == 2 and not verdict.complete
+
+
+def test_digests_are_compared_at_equal_zxid_alone() -> None:
+    behind = [node(1, "leader"), node(2, "follower", applied=4, digest="bb"), node(3, "follower")]
+    assert not health(behind).diverged
+    different = [node(1, "leader"), node(2, "follower", digest="bb"), node(3, "follower")]
+    assert health(different).diverged and not health(different).complete
+    assert "DIGESTS DIFFER" in str(health(different))
+
+
+def test_json_has_exactly_these_keys() -> None:
+    found = json.loads(status.as_json([node(1, "leader"), node(2, "down")]))
+    keys = ["id", "role", "epoch", "zxid", "applied", "grpc", "wire", "admin", "pid", "sessions", "digest"]
+    assert [list(row) for row in found] == [keys, keys]
+    assert found[1]["role"] == "down" and found[1]["epoch"] is None
+
+
+def test_tables_show_zxids_as_people_read_them() -> None:
+    lines = text.table(status.COLUMNS, status.cells([node(1, "leader"), node(2, "down")]))
+    assert lines[1].split()[:5] == ["1", "LEADER", "1", "1:5", "1:5"]
+    assert lines[2].split()[:5] == ["-", "down", "-", "-", "-"]

@@ -1,0 +1,93 @@
+"""Settings files: written, read back, and every mistake one clear line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zooweeper.cli import ports, settings
+from zooweeper.cli.serve import parse_member
+from zooweeper.cli.settings import EnsembleSettings, SettingsError
+
+THREE = EnsembleSettings("c1", tuple(settings.member_at(node, None) for node in (1, 2, 3)))
+
+
+def test_the_ports_of_the_contract() -> None:
+    assert [str(settings.member_at(3, None).wire), str(settings.member_at(3, None).grpc)] == [
+        "127.0.0.1:2183",
+        "127.0.0.1:5183",
+    ]
+    two = settings.member_at(2, 21000)
+    assert (two.wire.port, two.grpc.port, two.peer.port, two.admin.port) == (21001, 22001, 23001, 24001)
+    with pytest.raises(SettingsError, match=r"outside 1\.\.65535"):
+        settings.member_at(1, 63000)
+
+
+def test_an_ensemble_is_read_as_it_was_written(tmp_path: Path) -> None:
+    settings.write_ensemble(tmp_path, THREE)
+    assert settings.read_ensemble(tmp_path) == THREE
+
+
+def test_a_node_is_read_as_it_was_written(tmp_path: Path) -> None:
+    settings.write_node(tmp_path, 2, THREE)
+    config = settings.read_node(tmp_path)
+    assert (config.id, config.cluster, config.members) == (2, "c1", THREE.members)
+    assert config.data_dir == str(tmp_path / "data")
+
+
+def changed(**changes: Any) -> str:
+    members = [{"id": 1, "wire": "h:1", "grpc": "h:2", "peer": "h:3", "admin": "h:4"}]
+    return json.dumps({"id": 1, "cluster": "c", "members": members} | changes)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        (changed(cluster=""), "cluster is missing"),
+        (changed(members=[]), "members is missing"),
+        (changed(members=[{"id": 1}]), "a member is incomplete"),
+        (changed(id=2), "id 2 is not one of its members"),
+        (changed(timing={"tick": 5}), "unknown timing tick; known: discovery_ms"),
+        (changed(timing={"tick_ms": 0}), "timing must be an object of positive milliseconds"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, content: str, line: str) -> None:
+    (tmp_path / "node.json").write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        settings.read_node(tmp_path)
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no node.json in"):
+        settings.read_node(tmp_path)
+
+
+def test_members_on_the_command_line() -> None:
+    assert str(parse_member("3=10.0.0.3").grpc) == "10.0.0.3:5181"
+    given = parse_member("3=h:1:2:3:4")
+    assert (given.wire.port, given.grpc.port, given.peer.port, given.admin.port) == (1, 2, 3, 4)
+    for bad in ("3", "x=h", "3=", "3=h:1:2", "3=h:1:2:3:x"):
+        with pytest.raises(SettingsError):
+            parse_member(bad)
+
+
+def test_a_taken_port_is_found_with_its_holder() -> None:
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        address = settings.parse_address(f"127.0.0.1:{port}")
+        assert not ports.can_bind(address)
+        assert "pid" in ports.holder(port)
+    assert ports.can_bind(address)
+
+
+def test_free_base_ports_are_free() -> None:
+    base = ports.free_base_port(3)
+    assert ports.taken(settings.member_at(node, base) for node in (1, 2, 3)) == []
