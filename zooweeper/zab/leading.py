@@ -198,14 +198,22 @@ class Leading:
                 return
             self._ping()
             self._maybe_hand_over()
-        elif now - self.since_ms > peer.timing.discovery_ms and not self._progressing():
+        elif self._hopeless():
             peer.become_looking()
         else:
             self._ping()
 
-    def _progressing(self) -> bool:
-        """A learner is receiving a snapshot: that takes as long as it takes (ZK-1521)."""
-        return any(learner.stage is Stage.SNAPSHOT for learner in self.learners.values())
+    def _hopeless(self) -> bool:
+        """Before the epoch is established: no step forward for too long, unless a learner receives a snapshot, which
+        takes as long as it takes (ZK-1521); or a quorum has changed its mind (ZK-3109). Looked at once a tick, or nodes
+        that see different others could change their minds at each other for ever."""
+        peer = self.peer
+        if self.phase is Phase.DISCOVERY:
+            ours = [id for id, vote in peer.up.items() if not vote or vote.choice == peer.id]
+            if not quorum.is_quorum(peer.voters, [peer.id, *ours]):
+                return True
+        receiving = any(learner.stage is Stage.SNAPSHOT for learner in self.learners.values())
+        return peer.now_ms - self.since_ms > peer.timing.discovery_ms and not receiving
 
     def _outbid(self) -> bool:
         """A voter promised an epoch above ours in somebody's failed try, and cannot join us: win a higher one."""
@@ -221,7 +229,7 @@ class Leading:
 
     def on_peer_down(self, peer: int) -> None:
         self._drop(peer)
-        if self.phase is Phase.BROADCAST and not self.peer.connected_quorum:
+        if not self.peer.connected_quorum:
             self.peer.become_looking()
 
     def on_hand_off(self) -> None:
