@@ -38,6 +38,7 @@ class Peer:
             recovered.base, recovered.epochs, [logged.batch for logged in recovered.batches], recovered.committed
         )
         self.now_ms = 0
+        self.connected_quorum = is_quorum(voters, [id])  # a majority, ourselves included, is connected
         self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
         self.epoch_seen = self.accepted  # the highest promise heard of
@@ -77,11 +78,6 @@ class Peer:
         """Part of an established epoch: writes can be routed."""
         return self.role.phase is Phase.BROADCAST
 
-    @property
-    def connected_quorum(self) -> bool:
-        """A majority, ourselves included, is connected."""
-        return is_quorum(self.voters, [self.id, *self.up])
-
     # --- events
 
     def _tick(self, event: events.Tick) -> None:
@@ -112,6 +108,7 @@ class Peer:
     def _peer_up(self, event: events.PeerUp) -> None:
         if event.peer in self.voters and event.peer != self.id:
             self.up[event.peer] = None
+            self.connected_quorum = is_quorum(self.voters, [self.id, *self.up])
             self.infos.pop(event.peer, None)
             self.send(event.peer, self.vote())
             self.role.on_peers()
@@ -119,6 +116,7 @@ class Peer:
     def _peer_down(self, event: events.PeerDown) -> None:
         if event.peer in self.up:
             del self.up[event.peer]
+            self.connected_quorum = is_quorum(self.voters, [self.id, *self.up])
             self.infos.pop(event.peer, None)
             self.role.on_peer_down(event.peer)
 
@@ -159,9 +157,11 @@ class Peer:
 
     def become_looking(self, favoured: int = 0) -> None:
         """Start an election; `favoured` wins a tie of histories."""
-        # Who led or followed when it last spoke has to say so again: a leader that was left must not draw us back
-        # (trace:follower_leaves_a_silent_leader), and old followers must not elect us.
-        self.up = {peer: vote if vote and vote.state == State.LOOKING else None for peer, vote in self.up.items()}
+        # Who was with the leader that we leave now has to say so again: it must neither draw us back
+        # (trace:follower_leaves_a_silent_leader) nor elect us once more by what it said before.
+        for peer, vote in self.up.items():
+            if vote and vote.state != State.LOOKING and vote.choice == self.leader:
+                self.up[peer] = None
         self.role = Looking(self, favoured)
         self.role.start()
 
