@@ -66,6 +66,10 @@ class Looking:
 
     def _evaluate(self) -> None:
         peer = self.peer
+        leader = self._established()
+        if leader:  # before our choice among those who look is told: it would make the leader doubt us
+            peer.become_following(leader)
+            return
         candidates = [(id, vote) for id, vote in peer.up.items() if vote and vote.state == State.LOOKING]
         ranks = [rank(vote, id, self.favoured) for id, vote in candidates if vote.eligible]
         if peer.eligible:
@@ -75,10 +79,7 @@ class Looking:
         if vote != self.told:
             self.told = vote
             peer.broadcast_vote()
-        leader = self._established()
-        if leader:
-            peer.become_following(leader)
-        elif self.choice:
+        if self.choice:
             # Who follows our choice already agrees as well. Otherwise: 1. A waits for C's word, B does not and follows
             # A; 2. A misses B's vote and waits for ever, B gives up, looks, and follows before A has looked again.
             self._maybe_decide(
