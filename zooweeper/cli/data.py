@@ -96,7 +96,7 @@ async def set_(app: App, client: "Client", path: str, value: str, version: int) 
     if app.json:
         app.say_json({"path": path, "stat": json_stat(stat)})
     else:
-        app.say(f"version {stat.version}" if app.output == "table" else str(stat.version))
+        app.say(str(stat.version))
 
 
 @verb("create", "zooweeper create /app hello", "zooweeper create -p /app/a/b", "zooweeper create -s /app/task- do-it")

@@ -1,0 +1,134 @@
+"""Documents cannot rot: links resolve, tables are the code's, and every example is run.
+
+Rules: an example's output is compared with the document, where numbers may be others, `…` stands for anything and
+either role for the other. `ZOOWEEPER_REWRITE=1` writes the lists that are made from the tree.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zooweeper.cli import ports
+from zooweeper.cli.ensemble import Ensemble
+from zooweeper.model import limits
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
+REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_resolve(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), f"{document.relative_to(ROOT)}: {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_files_exist(document: Path) -> None:
+    for name in re.findall(r"`((?:zooweeper|tests|tools|sim|bench|proto|docs)/[\w/.-]+\.\w+)", document.read_text()):
+        assert (ROOT / name).exists(), f"{document.relative_to(ROOT)}: {name}"
+
+
+def test_the_table_of_limits_is_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", (ROOT / "docs/limits.md").read_text(), re.MULTILINE)
+    documented = {name: int(value.replace(",", "")) for name, value in rows}
+    actual = {name: value for name, value in vars(limits).items() if name.isupper() and name != "MIB"}
+    assert documented == actual
+
+
+def test_the_list_of_decisions_is_complete() -> None:
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    rows = [f"- [{path.read_text().splitlines()[0].removeprefix('# ')}]({path.name})" for path in pages]
+    index = folder / "README.md"
+    head = index.read_text().partition("\n- ")[0].rstrip()
+    if REWRITE:
+        index.write_text(head + "\n\n" + "\n".join(rows) + "\n")
+    assert index.read_text() == head + "\n\n" + "\n".join(rows) + "\n", "run with ZOOWEEPER_REWRITE=1"
+
+
+# ---- examples
+
+Step = tuple[str, list[str]]
+
+
+def blocks(document: Path) -> Iterator[tuple[str, str]]:
+    """(language, text) of the fenced blocks, in order."""
+    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL):
+        yield match[1], match[2]
+
+
+def steps(text: str) -> Iterator[Step]:
+    """Commands of a console block, each with the lines it is to print."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert not parts[0].strip(), "a console block starts with $"
+    for part in parts[1:]:
+        command, _, told = part.partition("\n")
+        yield command, told.rstrip().splitlines()
+
+
+def pattern(line: str) -> str:
+    """What a line may look like in another run."""
+    out = re.escape(re.sub(r"\s+", " ", line.strip())).replace("…", ".*")
+    out = re.sub(r"(?<![\w/])[0-9a-f]{16}\b|\d+", r"[0-9a-f]+", out)
+    return re.sub(r"LEADER|follower", "(LEADER|follower)", out)
+
+
+def expectation(lines: list[str]) -> str:
+    return r"\n".join(r"(.*\n)*?.*" if line.strip() == "…" else pattern(line) for line in lines) + r"\n?"
+
+
+class Place:
+    """A folder of its own, where the commands of the documents are run against an ensemble on odd ports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.base_port = ports.free_base_port(3)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "NO_COLOR": "1",
+            "LANG": "C.UTF-8",
+        }
+
+    def run(self, command: str) -> str:
+        data = self.folder / ".zooweeper"
+        command = re.sub(r"^\./deploy.sh (\d+)", rf"./deploy.sh \1 --base-port {self.base_port}", command)
+        command = command.replace("./deploy.sh", f"{ROOT}/deploy.sh --dir {data}")
+        command = re.sub(r"^(\.venv/bin/)?zooweeper", f"{ROOT}/.venv/bin/zooweeper", command)
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout.decode()
+
+    def python(self, text: str) -> None:
+        hosts = Ensemble.open(self.folder / ".zooweeper").hosts
+        text = re.sub(r"127\.0\.0\.1:\d+(,127\.0\.0\.1:\d+)*", hosts, text)
+        subprocess.run([sys.executable, "-c", text], check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def test_the_examples_of_the_readme(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    try:
+        for language, text in blocks(ROOT / "README.md"):
+            if language == "python":
+                place.python(text)
+            for command, told in steps(text) if language == "console" else ():
+                got = place.run(command)
+                shown = re.sub(r"[ \t]+", " ", "\n".join(line.strip() for line in got.splitlines()))
+                assert re.fullmatch(expectation(told), shown), f"$ {command}\n{got}"
+    finally:
+        if (tmp_path / ".zooweeper" / "ensemble.json").exists():
+            Ensemble.open(tmp_path / ".zooweeper").wipe()
