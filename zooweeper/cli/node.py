@@ -15,6 +15,7 @@ from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
 
+from zooweeper import __version__
 from zooweeper.doors.server import GrpcDoor
 from zooweeper.doors.server import PortTaken as GrpcPortTaken
 from zooweeper.model.config import Config
@@ -58,7 +59,7 @@ class RunningNode:
         self.node = Node(config.id, brain, config.timing.tick_ms, fatal)
         self._writer = Writer(self._storage, self.node.report, self.node.disk_failed)
         self._peers = Peers(config, incarnation, secrets.token_bytes(16), self.node)
-        self._door = GrpcDoor(self.node, config)
+        self._door = GrpcDoor(self.node, config, __version__)
         log.info("recovered last=%s epoch=%d vote=%s ms=%d", show(recovered.last), recovered.current,
                  recovered.voting, (time.monotonic() - started) * 1000)  # fmt: skip
 

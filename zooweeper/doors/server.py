@@ -47,10 +47,10 @@ class PortTaken(Exception):
 class GrpcDoor:
     """The server of one node."""
 
-    def __init__(self, gateway: Gateway, config: Config) -> None:
+    def __init__(self, gateway: Gateway, config: Config, version: str) -> None:
         self._gateway = gateway
         self._config = config
-        self._unary = Unary(gateway, config)
+        self._unary = Unary(gateway, config, version)
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._watcher: asyncio.Task[None] | None = None

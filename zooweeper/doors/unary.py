@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-import zooweeper
 from zooweeper.codec.record import Record
 from zooweeper.model.acl import OPEN
 from zooweeper.model.config import Config
@@ -111,9 +110,10 @@ class Caller:
 class Unary:
     """The calls: each takes its protobuf request and returns its reply."""
 
-    def __init__(self, gateway: Gateway, config: Config) -> None:
+    def __init__(self, gateway: Gateway, config: Config, version: str) -> None:
         self._gateway = gateway
         self._config = config
+        self._version = version
         self.caller = Caller(gateway)
         self._calls: dict[str, tuple[type[Message], Callable[[Any], Awaitable[Message]]]] = {
             "Create": (pb.CreateRequest, self._create),
@@ -187,7 +187,7 @@ class Unary:
             admin=str(me.admin),
             pid=os.getpid(),
             cluster=self._config.cluster,
-            version=zooweeper.__version__,
+            version=self._version,
         )
 
 
