@@ -95,6 +95,7 @@ class ClientCore:
         self._resume_ms = 0  # not to send before, after a refusal
         self._heard_ms = 0
         self._said_ms = 0
+        self._progress_ms = 0  # since when the first of the flight waits
         self._deadline_ms = FOREVER_MS  # no request ends before
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             Tick: self._on_tick,
@@ -129,7 +130,8 @@ class ClientCore:
         """When the next Tick is due."""
         wake = min(self._deadline_ms, self._dial_ms, self._give_up_ms)
         if self.state is State.CONNECTED:
-            wake = min(wake, self._said_ms + self.timeout_ms // 3, self._heard_ms + self.timeout_ms * 2 // 3)
+            since = min(self._heard_ms, self._progress_ms) if self._flight else self._heard_ms
+            wake = min(wake, self._said_ms + self.timeout_ms // 3, since + self.timeout_ms * 2 // 3)
             if self._resume_ms > self._now:
                 wake = min(wake, self._resume_ms)
         return wake
@@ -190,8 +192,11 @@ class ClientCore:
         elif now >= self._give_up_ms:
             self._leave("no answer in time")
         elif self.state is State.CONNECTED:
-            if now >= self._heard_ms + self.timeout_ms * 2 // 3:
+            silence = self.timeout_ms * 2 // 3
+            if now >= self._heard_ms + silence:
                 self._leave("the server is silent")
+            elif self._flight and now >= self._progress_ms + silence:
+                self._leave("the server answers no requests")  # it may be cut off from the others
             elif now >= self._said_ms + self.timeout_ms // 3:
                 self._out.send.append(Ping())
                 self._said_ms = now
@@ -334,6 +339,8 @@ class ClientCore:
             return
         queue, flight, send = self._queue, self._flight, self._out.send
         before = len(flight)
+        if not before:
+            self._progress_ms = self._now
         while queue and len(flight) < PENDING_REQUESTS_MAX:
             request = queue[0]
             if request.numbered:
@@ -361,7 +368,7 @@ class ClientCore:
         self._tries = 0
 
     def _on_answered(self, event: Answered) -> None:
-        self._heard_ms = self._now
+        self._heard_ms = self._progress_ms = self._now
         flight = self._flight
         for item in event.items:
             if self.state is not State.CONNECTED:
