@@ -129,7 +129,7 @@ def test_a_watch_ends_after_its_count(deployed: Deployed) -> None:
     deployed.zooweeper("create", "/w/child")
     deployed.zooweeper("set", "/w", "1")
     out, _ = watch.communicate(timeout=30)
-    assert out == b"created\t/w/child\ndata\t/w\n"
+    assert out == b"created\t/w/child\nchanged\t/w\n"
 
 
 def test_the_shell_keeps_a_place_and_a_session(deployed: Deployed) -> None:

@@ -19,10 +19,12 @@ import click
 
 from zooweeper.cli.exits import USAGE, Failure
 from zooweeper.cli.settings import ENSEMBLE_FILE, SettingsError, read_ensemble
+from zooweeper.model.errors import NoQuorum, NotConnected
 
 if TYPE_CHECKING:
     from zooweeper_client.aio import Client
 
+    from zooweeper.cli.status import NodeStatus
     from zooweeper.model.config import Member
     from zooweeper.model.stat import Stat
 
@@ -60,6 +62,21 @@ class App:
         except SettingsError as error:
             raise Failure(str(error), USAGE) from None
 
+    def rows(self) -> "list[NodeStatus]":
+        """One status row per member, or per address where the members are not known."""
+        from zooweeper.cli.status import ask_addresses, ask_members
+
+        members = self.members()
+        if members:
+            return ask_members(members)
+        from zooweeper_client.options import parse_hosts
+
+        try:
+            addresses, _ = parse_hosts(self.hosts)
+        except ValueError as error:
+            raise Failure(str(error), USAGE) from None
+        return ask_addresses([str(address) for address in addresses])
+
     def path(self, given: str) -> str:
         """An absolute path; in the shell relative ones start at its place. What else a path may be, the client says."""
         if self.shell:
@@ -78,11 +95,23 @@ class App:
             client = Client(self.hosts, auth=_credentials(), retry=RetryPolicy(deadline=self.timeout_s))
         except ValueError as error:  # the connect string
             raise Failure(str(error), USAGE) from None
-        await client.start(self.timeout_s)
+        try:
+            await client.start(self.timeout_s)
+        except NotConnected:
+            self._refuse_without_quorum()
+            raise
         try:
             yield client
         finally:
             await client.close()
+
+    def _refuse_without_quorum(self) -> None:
+        """NoQuorum, when there are servers and nobody leads them: a session is a write and needs a majority."""
+        from zooweeper.cli.status import health
+
+        rows = self.rows()
+        if any(row.up for row in rows) and not health(rows).quorum:
+            raise NoQuorum(f"{sum(row.up for row in rows)} of {len(rows)} servers answer, none leads")
 
     def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]]) -> object:
         """Runs a verb on a client of its own. The shell has its own way."""

@@ -169,7 +169,7 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
                 if one.role == "leader" and (one.epoch or 0) > (victim.epoch or 0):
                     took = (time.monotonic() - killed) * 1000
                     print(
-                        f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; bring it back: ./deploy.sh start"
+                        f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; next: ./deploy.sh start"
                     )
                     return 0
             if sum(one.up for one in rows) < status.majority(len(ensemble.members)):

@@ -129,13 +129,13 @@ class Ensemble:
 
     def pid(self, node: int) -> int | None:
         """The process of a node, or None when it does not run."""
-        child = self._children.get(node)
-        if child is not None:
-            child.poll()  # a dead child must not linger as a zombie
         try:
             pid = int((self.node_folder(node) / "pid").read_text())
         except (OSError, ValueError):
             return None
+        child = self._children.get(node)
+        if child is not None and child.pid == pid:
+            return pid if child.poll() is None else None  # and a dead child does not linger as a zombie
         return pid if _is_node(pid, self.node_folder(node)) else None
 
     def running(self) -> tuple[int, ...]:

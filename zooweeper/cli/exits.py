@@ -54,4 +54,6 @@ def code_of(error: errors.ZkError) -> int:
 def line_of(error: errors.ZkError) -> str:
     """What happened; next step."""
     step = next((NEXT_STEPS[cls] for cls in type(error).__mro__ if cls in NEXT_STEPS), "")
-    return f"{error}; {step}" if step else str(error)
+    told = error.detail.removeprefix(f"{error.path}: ") if error.path else error.detail
+    what = f"{error.name} {error.path}".rstrip() + (f": {told}" if told and told != error.path else "")
+    return f"{what}; {step}" if step else what

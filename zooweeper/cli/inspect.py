@@ -25,20 +25,6 @@ WAIT_S = 30.0
 CLEAR = "\x1b[H\x1b[2J"
 
 
-def rows_of(app: App) -> list[NodeStatus]:
-    """One row per member, or per address where the members are not known."""
-    members = app.members()
-    if members:
-        return nodes.ask_members(members)
-    from zooweeper_client.options import parse_hosts
-
-    try:
-        addresses, _ = parse_hosts(app.hosts)
-    except ValueError as error:
-        raise Failure(str(error), USAGE) from None
-    return nodes.ask_addresses([str(address) for address in addresses])
-
-
 def say_rows(app: App, rows: list[NodeStatus]) -> None:
     if app.json:
         app.say(nodes.as_json(rows))
@@ -79,18 +65,18 @@ def _status(hosts: str | None, output: str | None, timeout: float | None, wait: 
         while True:
             if sys.stdout.isatty():
                 app.say(CLEAR)
-            say_rows(app, rows_of(app))
+            say_rows(app, app.rows())
             sys.stdout.flush()
             time.sleep(WATCH_S)
     deadline = time.monotonic() + (timeout or WAIT_S)
-    rows = rows_of(app)
+    rows = app.rows()
     if wait is not None:
         while not WAITS[wait](nodes.health(rows)):
             if time.monotonic() > deadline:
                 say_rows(app, rows)
                 raise Failure(f"not {wait} within {timeout or WAIT_S:g} s: {nodes.health(rows)}", RETRY)
             time.sleep(WAIT_POLL_S)
-            rows = rows_of(app)
+            rows = app.rows()
     say_rows(app, rows)
     code = code_for(rows)
     if code == UNREACHABLE:
