@@ -126,4 +126,4 @@ async def read_back(hosts: str) -> list[tuple[str, bytes]]:
     """(name, value) of all that was written, as one node shows it after a barrier."""
     async with Client(hosts) as client:
         await client.sync(PARENT)
-        return [(item.name, item.data) async for item in client.list(PARENT, with_data=True)]
+        return [(node.path, node.data or b"") async for node in client.list(PARENT, with_data=True)]

@@ -5,6 +5,7 @@ Rules: blocking, one stream at a time, every wait bounded by the call's own dead
 
 import queue
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 
@@ -21,7 +22,7 @@ class RawSession:
     def __init__(self, address: str, path: str = SESSION) -> None:
         self._channel = grpc.insecure_channel(address)
         self._outgoing: queue.Queue[bytes | None] = queue.Queue()
-        call = self._channel.stream_stream(path, request_serializer=None, response_deserializer=None)
+        call: Any = self._channel.stream_stream(path, request_serializer=None, response_deserializer=None)
         self._incoming = call(iter(self._outgoing.get, None), timeout=DEADLINE_S)
         self._items: list[Item] = []
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from zooweeper_client import ClientState
 
 from bench.load import Load
@@ -28,13 +27,13 @@ def test_leader_killed_under_load(three: Ensemble) -> None:
             for _ in range(3):
                 leader = await in_thread(three.leader)
                 survivors = [writer for node, writer in zip(three.ids, load.writers, strict=False) if node != leader]
-                sessions = [writer.client.session_id for writer in survivors]
+                sessions = [writer.client.session for writer in survivors]
                 states: list[ClientState] = []
                 for writer in survivors:
                     writer.client.add_listener(states.append)
                 await in_thread(three.kill, leader)
                 await load.progress(survivors)
-                assert [writer.client.session_id for writer in survivors] == sessions
+                assert [writer.client.session for writer in survivors] == sessions
                 assert states == [], "a survivor's client noticed the change of leader"
                 for writer in survivors:
                     writer.client.remove_listener(states.append)

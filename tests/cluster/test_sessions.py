@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 
-import pytest
 from zooweeper_client.aio import Client
 
 from zooweeper.cli.ensemble import Ensemble
@@ -50,10 +49,10 @@ def test_ephemerals_live_through_the_death_of_their_node(three: Ensemble) -> Non
         first, second, _ = three.members
         async with Client(f"{first.grpc},{second.grpc}", randomize_hosts=False) as client:
             await client.create("/mine", b"", ephemeral=True)
-            session = client.session_id
+            session = client.session
             three.kill(first.id)
             found = await client.exists("/mine", consistency="linearizable")
-            assert found is not None and found.ephemeral_owner == session == client.session_id
+            assert found is not None and found.ephemeral_owner == session == client.session
 
     asyncio.run(scenario())
 
