@@ -8,6 +8,7 @@ the writers know.
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -17,7 +18,10 @@ from bench.load import PARENT, WAIT_S, Load, Stuck
 from bench.rig import agreed, in_thread, running
 from bench.say import Say
 from zooweeper.pb.client_pb2 import GetDataReply, GetDataRequest, SetDataRequest
-from zooweeper.pb.client_pb2_grpc import ZooweeperAsyncStub, ZooweeperStub
+from zooweeper.pb.client_pb2_grpc import ZooweeperStub
+
+if TYPE_CHECKING:
+    from zooweeper.pb.client_pb2_grpc import ZooweeperAsyncStub
 
 GOES_ON_S = 1.0
 REFUSES_S = 0.1  # one call, once the node knows
@@ -71,7 +75,7 @@ async def warm(host: str) -> None:
 async def refused(host: str, begin: float) -> tuple[float, float, bool]:
     """Seconds from `begin` to the first refusal, seconds the next refusal takes, and whether a read is marked stale."""
     async with grpc.aio.insecure_channel(host) as channel:
-        stub: ZooweeperAsyncStub = ZooweeperStub(channel)
+        stub: "ZooweeperAsyncStub" = ZooweeperStub(channel)
         while await write_error(stub) != "NoQuorum":
             if clock() > begin + WAIT_S:
                 raise Stuck("a node without a majority still takes writes")
@@ -84,7 +88,7 @@ async def refused(host: str, begin: float) -> tuple[float, float, bool]:
         return refusal, one_call, reply.stale and again == "NoQuorum"
 
 
-async def write_error(stub: ZooweeperAsyncStub) -> str:
+async def write_error(stub: "ZooweeperAsyncStub") -> str:
     """The name of the error that a write gets, empty when it succeeds."""
     try:
         await stub.SetData(SetDataRequest(path=PARENT, data=b""), timeout=WAIT_S)
