@@ -85,3 +85,11 @@ class Ledger:
             if not follows(before.last, after.first):
                 raise Violation("total order", f"{after} does not follow {before}")
         return batches
+
+    def complete(self, nodes: list[Node]) -> None:
+        """At the end, in calm: everybody has executed everything."""
+        history = self.history()
+        highest = history[-1].last if history else 0
+        for node in nodes:
+            if node.brain is None or node.brain.status().applied < highest:
+                raise Violation("convergence", f"node {node.id} ends before {show(highest)}")

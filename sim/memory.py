@@ -29,9 +29,10 @@ def epochs_of(base: Epochs, batches: Sequence[Logged]) -> Epochs:
 class MemoryStore:
     """write() makes records durable at once; recover() is what a restart finds."""
 
-    def __init__(self, voting: bool = True) -> None:
+    def __init__(self, voting: bool = True, purges: bool = False) -> None:
         self.records: list[Record] = []
         self.voting = voting
+        self.purges = purges  # whether the log before the newest snapshot is gone
 
     def write(self, records: Sequence[Record]) -> None:
         """All of them, in order."""
@@ -71,6 +72,10 @@ class MemoryStore:
                 case durable.Installed():
                     assert record.zxid == snapshot, record
                     base, base_epochs, batches = record.zxid, record.epochs, []
+        if self.purges and snapshot > base:
+            covered = [logged for logged in batches if logged.batch.last <= snapshot]
+            base, base_epochs = snapshot, epochs_of(base_epochs, covered)
+            batches = batches[len(covered) :]
         return Recovered(
             accepted,
             current,

@@ -22,15 +22,16 @@ from zooweeper.zab.messages import Message
 class Quality:
     """How good a network is, in microseconds."""
 
+    name: str
     delay_min_us: int
     delay_mean_us: int  # exponential, on top of the minimum
     stall_chance: float  # that one message (and all behind it) is held up ...
     stall_us: int  # ... for up to so long
 
 
-LAN = Quality(50, 100, 0.0, 0)
-SLOW = Quality(2 * MS, 5 * MS, 0.002, 200 * MS)
-AWFUL = Quality(1 * MS, 30 * MS, 0.01, 1500 * MS)
+LAN = Quality("LAN", 50, 100, 0.0, 0)
+SLOW = Quality("SLOW", 2 * MS, 5 * MS, 0.002, 200 * MS)
+AWFUL = Quality("AWFUL", 1 * MS, 30 * MS, 0.01, 1500 * MS)
 
 
 class Pipe:

@@ -5,19 +5,27 @@ verdict. Options are drawn from the seed and printed on the first line of a fail
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sim import faults
 from sim.agreement import AgreementBrain, Wish
 from sim.checks import Ledger
 from sim.faults import Ensemble
 from sim.memory import MemoryStore
+from sim.model import Model
 from sim.network import AWFUL, LAN, SLOW, Network, Quality
-from sim.node import Node
+from sim.node import Brain, Node
+from sim.sessions import Client, Doors
+from sim.workload import Workload, judge
 from sim.world import MS, SECOND, Violation, World
-from zooweeper.model.config import Timing
+from zooweeper.model import limits
+from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.model.durable import Recovered
 from zooweeper.model.zxid import show
+from zooweeper.replica.replica import Replica
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,17 @@ class Options:
     network: Quality
     faults: tuple[str, ...]
     seconds: int  # of the safety phase
+    clients: int
+    snapshot_entries: int  # small: snapshots all the time
+    window_entries: int  # small: learners need the state rather than the batches
+    purges: bool
 
     def __str__(self) -> str:
-        quality = {id(LAN): "LAN", id(SLOW): "SLOW", id(AWFUL): "AWFUL"}[id(self.network)]
-        return f"voters={self.voters} network={quality} seconds={self.seconds} faults={','.join(self.faults) or 'none'}"
+        return (
+            f"voters={self.voters} network={self.network.name} seconds={self.seconds} clients={self.clients} "
+            f"snapshot_entries={self.snapshot_entries} window_entries={self.window_entries} "
+            f"purges={'yes' if self.purges else 'no'} faults={','.join(self.faults) or 'none'}"
+        )
 
 
 def draw(chance: random.Random) -> Options:
@@ -40,7 +55,16 @@ def draw(chance: random.Random) -> Options:
     if chance.random() < 0.1:
         names = []
     voters = chance.choice((1, 3, 3, 3, 3, 5, 5))
-    return Options(voters, chance.choice((LAN, LAN, SLOW, AWFUL)), tuple(names), chance.choice((10, 20, 40)))
+    return Options(
+        voters,
+        chance.choice((LAN, LAN, SLOW, AWFUL)),
+        tuple(names),
+        chance.choice((10, 20, 30)),
+        chance.randint(1, 6),
+        chance.choice((5, 50, 1000)),
+        chance.choice((5, 50, 50_000)),
+        chance.random() < 0.5,
+    )
 
 
 @dataclass
@@ -52,6 +76,7 @@ class Outcome:
     world: World
     violation: Violation | None
     acknowledged: int = 0
+    mode: str = ""
 
     def report(self, lines: int = 40) -> str:
         """For people: the verdict, and how it came to it if it is bad."""
@@ -61,7 +86,18 @@ class Outcome:
         if self.violation is None:
             return f"{head}ok: {tail}, trace {world.trace_hash()[:16]}"
         trace = "\n".join(world.tail(lines))
-        return f"{head}{trace}\nVIOLATION {self.violation}\n{tail}; replay: python -m sim {self.seed}"
+        return f"{head}{trace}\nVIOLATION {self.violation}\n{tail}; replay: python -m sim{self.mode} {self.seed}"
+
+
+@contextmanager
+def limited(options: Options) -> Iterator[None]:
+    """Bounds that a simulation would never reach otherwise."""
+    before = limits.WINDOW_ENTRIES_MAX
+    limits.WINDOW_ENTRIES_MAX = options.window_entries
+    try:
+        yield
+    finally:
+        limits.WINDOW_ENTRIES_MAX = before
 
 
 class AgreementWorkload:
@@ -73,7 +109,6 @@ class AgreementWorkload:
         self.chance = ensemble.world.chance("workload")
         self.count = 0
         self.stopped = False
-        self.acknowledged = 0
         ensemble.world.after(0, self._propose)
 
     def _propose(self) -> None:
@@ -86,14 +121,8 @@ class AgreementWorkload:
             node.step(Wish(b"value %d" % self.count))
 
     def finished(self) -> bool:
-        """Whether all nodes serve, and are at one place."""
         self.stopped = True
-        views = [node.brain.status() for node in self.ensemble.nodes if node.brain is not None]
-        everybody = len(views) == len(self.ensemble.nodes) and all(view.serving for view in views)
-        return everybody and all(view.applied == view.zxid == views[0].zxid for view in views)
-
-    def verdict(self) -> None:
-        self.acknowledged = len(self.ledger.batches)
+        return in_order(self.ensemble)
 
 
 def run_agreement(seed: int) -> Outcome:
@@ -101,37 +130,109 @@ def run_agreement(seed: int) -> Outcome:
     world = World(seed)
     options = draw(world.chance("options"))
     timing = Timing()
-    network = Network(world, options.network)
-    voters = tuple(range(1, options.voters + 1))
 
-    def make(id: int) -> Callable[..., AgreementBrain]:
+    def make(id: int, voters: tuple[int, ...]) -> Callable[[Recovered, int], Brain]:
         return lambda recovered, life: AgreementBrain(id, voters, timing, recovered, life)
 
-    nodes = [Node(world, network, id, MemoryStore(), make(id)) for id in voters]
-    network.nodes = {node.id: node for node in nodes}
-    ledger = Ledger(world)
-    ensemble = Ensemble(world, network, nodes)
-    for node in nodes:
-        node.observe = ledger.observe
+    ensemble, ledger = build(world, options, make)
     workload = AgreementWorkload(ensemble, ledger)
-    outcome = Outcome(seed, options, world, None)
+    outcome = Outcome(seed, options, world, None, mode=" --agreement")
     try:
-        run_phases(ensemble, options, workload.finished)
-        history = ledger.history()
-        highest = history[-1].last if history else 0
-        for node in nodes:
-            assert node.brain is not None
-            if node.brain.status().applied < highest:
-                raise Violation("convergence", f"node {node.id} ends before {show(highest)}")
-        workload.verdict()
+        with limited(options):
+            run_phases(ensemble, options, lambda: None, workload.finished)
+        ledger.complete(ensemble.nodes)
+        outcome.acknowledged = len(ledger.batches)
     except Violation as violation:
         outcome.violation = violation
-    outcome.acknowledged = workload.acknowledged
     return outcome
 
 
-def run_phases(ensemble: Ensemble, options: Options, finished: Callable[[], bool]) -> None:
-    """Start, safety, healing, liveness. Violation when it does not come to an end in time."""
+def run_service(seed: int) -> Outcome:
+    """The whole brain, with clients."""
+    world = World(seed)
+    options = draw(world.chance("options"))
+
+    def make(id: int, voters: tuple[int, ...]) -> Callable[[Recovered, int], Brain]:
+        config = config_of(id, voters, options)
+        chance = world.chance(f"replica {id}")
+        return lambda recovered, life: Replica(config, recovered, chance)
+
+    ensemble, ledger = build(world, options, make)
+    doors = Doors(world, ensemble.nodes)
+    clients = [Client(world, doors, id, options.network) for id in range(1, options.clients + 1)]
+    workloads = [Workload(world, client) for client in clients]
+    ensemble.clients = [lambda chance, client=client: client.drop() for client in clients]  # type: ignore[misc]
+    outcome = Outcome(seed, options, world, None)
+
+    def calm() -> None:
+        for client in clients:
+            client.calm = True
+
+    def finished() -> bool:
+        for workload in workloads:
+            workload.stopped = True
+        return in_order(ensemble) and all(client.live and not client.pending for client in clients)
+
+    try:
+        with limited(options):
+            run_phases(ensemble, options, calm, finished)
+        world.run(world.now_us + SECOND)  # the last events arrive
+        ledger.complete(ensemble.nodes)
+        model = Model()
+        model.run(ledger.history())
+        outcome.acknowledged = judge(model, workloads)
+        for node in ensemble.nodes:
+            compare(node, model)
+    except Violation as violation:
+        outcome.violation = violation
+    return outcome
+
+
+def config_of(id: int, voters: tuple[int, ...], options: Options) -> Config:
+    nowhere = Address("127.0.0.1", 0)
+    members = tuple(Member(voter, nowhere, nowhere, nowhere, nowhere) for voter in voters)
+    return Config(id, "sim", members, "", snapshot_entries=options.snapshot_entries)
+
+
+def build(
+    world: World, options: Options, make: Callable[[int, tuple[int, ...]], Callable[[Recovered, int], Brain]]
+) -> tuple[Ensemble, Ledger]:
+    """Nodes that know one another, watched by a ledger; none is started."""
+    network = Network(world, options.network)
+    voters = tuple(range(1, options.voters + 1))
+    nodes = [Node(world, network, id, MemoryStore(purges=options.purges), make(id, voters)) for id in voters]
+    network.nodes = {node.id: node for node in nodes}
+    ledger = Ledger(world)
+    for node in nodes:
+        node.observe = ledger.observe
+    return Ensemble(world, network, nodes), ledger
+
+
+def in_order(ensemble: Ensemble) -> bool:
+    """All nodes serve, and are at one place."""
+    views = [node.brain.status() for node in ensemble.nodes if node.brain is not None]
+    everybody = len(views) == len(ensemble.nodes) and all(view.serving for view in views)
+    return everybody and all(view.applied == view.zxid == views[0].zxid for view in views)
+
+
+def compare(node: Node, model: Model) -> None:
+    """The tree and the sessions of a node are the model's."""
+    brain: Any = node.brain
+    tree = {path: (brain.state.tree.get(path or "/")) for path in model.nodes if not path.startswith("/zookeeper")}
+    for path, znode in tree.items():
+        expected = model.nodes[path]
+        found = None if znode is None else (znode.data or b"", znode.version, max(znode.owner, 0))
+        if found != (expected.data, expected.version, expected.owner):
+            raise Violation("state", f"node {node.id} has {found} at {path}, the model {expected}")
+    if sorted(brain.state.sessions) != sorted(model.sessions):
+        raise Violation("sessions", f"node {node.id}: {sorted(brain.state.sessions)}, {sorted(model.sessions)}")
+    if brain.state.recompute_digest() != brain.state.digest():
+        raise Violation("digest", f"node {node.id}: the incremental digest is not the state's")
+
+
+def run_phases(ensemble: Ensemble, options: Options, calm: Callable[[], None], finished: Callable[[], bool]) -> None:
+    """Start, safety, healing, liveness. `calm` is called a while after healing: from there on, nothing may fail.
+    Violation when it does not come to an end in time."""
     world = ensemble.world
     for node in ensemble.nodes:
         world.after(world.chance("start").randrange(500 * MS), faults.restart, ensemble, node)
@@ -149,7 +250,9 @@ def run_phases(ensemble: Ensemble, options: Options, finished: Callable[[], bool
         node.disk_us = 300
     for node in ensemble.nodes:
         faults.restart(ensemble, node)
-    world.run(world.now_us + 15 * SECOND)
+    world.run(world.now_us + 10 * SECOND)
+    calm()
+    world.run(world.now_us + 5 * SECOND)
     if not world.run(world.now_us + 15 * SECOND, finished):
         raise Violation("liveness", "healed for 30 s and not in order: " + states(ensemble))
 

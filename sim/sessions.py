@@ -1,0 +1,294 @@
+"""Clients of the simulated world: one session each, kept over lost connections, other nodes and new leaders.
+
+Rules: numbers as docs/decisions tell (a write keeps its number until Welcome says that it was not executed). A client
+writes down every operation with the moments of call and return; checks read that. It believes nothing: order of
+answers, monotone zxids, and event before answer are checked as they arrive.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sim.network import Pipe
+from sim.node import Node
+from sim.world import MS, Violation, World
+from zooweeper.model.errors import ErrorCode
+from zooweeper.model.zxid import show
+from zooweeper.ops.op import Kind
+from zooweeper.ops.table import OPS
+from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
+from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+
+TIMEOUT_MS = 6000
+RESULTS = 32
+UNUSED = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP, ErrorCode.NUMBER_GAP, ErrorCode.SESSION_MOVED)
+ENDED = (ErrorCode.SESSION_EXPIRED,)
+
+
+@dataclass(slots=True)
+class Operation:
+    """One request of a client, from call to return."""
+
+    client: int
+    session: int
+    code: int
+    path: str
+    body: bytes
+    linear: bool
+    note: Any  # the workload's own
+    call_us: int
+    number: int = 0
+    return_us: int = -1
+    zxid: int = 0
+    error: int = 0
+    result: Any = None
+    lost: bool = False  # its session ended before the answer: may or may not have happened
+    stale: bool = False
+
+
+class Link:
+    """One client connection to one node: two pipes and a number."""
+
+    def __init__(self, client: "Client", node: Node, number: int) -> None:
+        self.client = client
+        self.node = node
+        self.life = node.life
+        self.number = number
+        chance, quality = client.chance, client.node_quality
+        self.up = Pipe(client.world, chance, quality, self._to_node)
+        self.down = Pipe(client.world, chance, quality, self._to_client)
+
+    @property
+    def same_process(self) -> bool:
+        return self.node.alive and self.node.life == self.life
+
+    def _to_node(self, event: Any) -> None:
+        if self.same_process:
+            self.node.step(event)
+
+    def _to_client(self, delivery: Any) -> None:
+        if self.client.link is self:
+            self.client.on(delivery)
+
+    def close(self) -> None:
+        """The client hangs up, or learns that the connection is gone."""
+        self.down.close()
+        self.up.push(Disconnect(self.number))
+
+
+class Doors:
+    """The doors of all nodes: which connection number is whose."""
+
+    def __init__(self, world: World, nodes: list[Node]) -> None:
+        self.world = world
+        self.nodes = nodes
+        self.links: dict[tuple[int, int, int], Link] = {}  # (node, life, number)
+        self.numbers = 0
+        for node in nodes:
+            node.deliver = lambda delivery, node=node: self.deliver(node, delivery)  # type: ignore[misc]
+            node.on_crash = lambda node=node: self.crashed(node)  # type: ignore[misc]
+
+    def open(self, client: "Client", node: Node) -> Link:
+        self.numbers += 1
+        link = Link(client, node, self.numbers)
+        self.links[node.id, node.life, link.number] = link
+        return link
+
+    def deliver(self, node: Node, delivery: Any) -> None:
+        link = self.links.get((node.id, node.life, delivery.connection))
+        if link is not None:
+            link.down.push(delivery)
+            if isinstance(delivery, Refused | Hangup):
+                self.links.pop((node.id, node.life, delivery.connection))
+
+    def crashed(self, node: Node) -> None:
+        """All connections of a process end; what was on the way may still arrive."""
+        for key in [key for key in self.links if key[0] == node.id]:
+            self.links.pop(key).down.finish(None)
+
+
+class Client:
+    """A session and its requests."""
+
+    def __init__(self, world: World, doors: Doors, id: int, quality: Any) -> None:
+        self.world = world
+        self.doors = doors
+        self.id = id
+        self.name = f"c{id}"
+        self.node_quality = quality
+        self.chance = world.chance(f"client {id}")
+        self.history: list[Operation] = []
+        self.welcomes = 0
+        self.calm = False  # nothing is broken any more: a session must not expire
+        self.link: Link | None = None
+        self.on_event: Callable[[Notice], None] = lambda notice: None
+        self.on_answer: Callable[[Operation], None] = lambda operation: None
+        self.on_session: Callable[[], None] = lambda: None
+        self.seen = 0
+        self._forget_session()
+        world.after(self.chance.randrange(300 * MS), self._connect)
+        world.after(500 * MS, self._watchdog)
+
+    def _forget_session(self) -> None:
+        self.session = 0
+        self.secret = b""
+        self.number = 0  # the last number given
+        self.live = False  # welcomed on the present link
+        self.xid = 0
+        self.pending: deque[Operation] = deque()  # not answered, in order
+        self.sent: deque[tuple[int, Operation]] = deque()  # on the present link: (xid, operation)
+        self.repeat: list[Operation] = []  # refused with their numbers unused
+
+    # --- what the workload calls
+
+    def ask(self, op: type[Any], path: str, request: Any, note: Any = None, linear: bool = False) -> Operation:
+        """Send a request when possible; the answer comes to `on_answer`."""
+        operation = Operation(self.id, self.session, op.code, path, request.encode(), linear, note, self.world.now_us)
+        self.history.append(operation)
+        self.pending.append(operation)
+        if self.live and not self.repeat:
+            self._send(operation)
+        return operation
+
+    # --- the connection
+
+    def _connect(self) -> None:
+        if self.link is not None:
+            return
+        node = self.chance.choice(self.doors.nodes)
+        if not node.alive:
+            self.world.after(self.chance.randrange(10 * MS, 100 * MS), self._connect)
+            return
+        self.link = self.doors.open(self, node)
+        self.since_us = self.heard_us = self.world.now_us
+        self.live = False
+        self.sent.clear()
+        self.link.up.push(
+            Connect(self.link.number, self.session, self.secret, TIMEOUT_MS, self.seen, RESULTS, "10.0.0.1")
+        )
+
+    def drop(self) -> None:
+        """The connection breaks."""
+        link, self.link = self.link, None
+        self.live = False
+        if link is not None:
+            link.close()
+            self.world.after(self.chance.randrange(1 * MS, 300 * MS), self._connect)
+
+    def _watchdog(self) -> None:
+        """Every now and then: say that we live; leave a node that says nothing."""
+        self.world.after(TIMEOUT_MS * MS // 6, self._watchdog)
+        if self.link is None:
+            return
+        waiting = self.pending or not self.live
+        if waiting and self.world.now_us - max(self.heard_us, self.since_us) > TIMEOUT_MS * MS // 2:
+            self.drop()
+        elif self.live:
+            self.link.up.push(Heard(self.link.number))
+
+    def _send(self, operation: Operation) -> None:
+        assert self.link is not None
+        if OPS[operation.code].kind in (Kind.WRITE, Kind.SESSION) and not operation.number:
+            self.number += 1
+            operation.number = self.number
+        self.xid += 1
+        self.sent.append((self.xid, operation))
+        if len(self.sent) == 1:
+            self.since_us = self.world.now_us
+        self.link.up.push(
+            Ask(self.link.number, self.xid, operation.code, operation.body, operation.number, operation.linear)
+        )
+
+    # --- what arrives
+
+    def on(self, delivery: Any) -> None:
+        self.heard_us = self.world.now_us
+        match delivery:
+            case None:
+                self.drop()
+            case Welcome():
+                self._welcome(delivery)
+            case Answer():
+                self._answer(delivery)
+            case Notice():
+                self._seen(delivery.zxid)
+                self.on_event(delivery)
+            case Refused() | Hangup():
+                if self.session and delivery.error.code in ENDED:
+                    self._lost()
+                self.drop()
+
+    def _seen(self, zxid: int) -> None:
+        if zxid < self.seen:
+            raise Violation("monotone zxid", f"client {self.id} saw {show(self.seen)}, then {show(zxid)}")
+        self.seen = zxid
+
+    def _lost(self) -> None:
+        """The session has ended; what was unanswered may have happened."""
+        self.world.note(self.name, f"session {self.session:x} ended")
+        self.world.mark("session expired")
+        if self.calm:
+            raise Violation("expiry", f"client {self.id} lives, and its session {self.session:x} was ended")
+        for operation in self.pending:
+            operation.lost = True
+        self._forget_session()
+        self.on_session()
+
+    def _welcome(self, welcome: Welcome) -> None:
+        if self.session and welcome.session != self.session:
+            raise Violation("session", f"client {self.id} attached {self.session:x}, got {welcome.session:x}")
+        if self.session:
+            self.world.mark("session moved")
+        self._seen(welcome.zxid)
+        fresh = not self.session
+        self.session, self.secret = welcome.session, welcome.secret
+        self.live = True
+        self.welcomes += 1
+        if welcome.number > self.number:
+            raise Violation("running numbers", f"client {self.id} gave {self.number}, server {welcome.number}")
+        self.number = welcome.number
+        self.repeat.clear()
+        for operation in self.pending:
+            operation.session = self.session
+            if operation.number > welcome.number:
+                operation.number = 0
+        for operation in self.pending:
+            self._send(operation)
+        self.on_session() if fresh else None
+
+    def _answer(self, answer: Answer) -> None:
+        if not self.sent or self.sent[0][0] != answer.xid:
+            raise Violation("answers in order", f"client {self.id}: {answer} but waits for {list(self.sent)[:1]}")
+        _, operation = self.sent.popleft()
+        self.since_us = self.world.now_us
+        if operation.number and answer.error in UNUSED:
+            self._refused(operation, answer.error)
+            return
+        if answer.error in ENDED:
+            self._lost()
+            self.drop()
+            return
+        self.pending.remove(operation)
+        operation.return_us = self.world.now_us
+        operation.zxid, operation.error, operation.stale = answer.zxid, answer.error, answer.stale
+        if not answer.error:
+            operation.result = OPS[operation.code].Result.decode(answer.body)
+        if not answer.error or not operation.number:
+            self._seen(answer.zxid)
+        self.on_answer(operation)
+        self._resend()
+
+    def _refused(self, operation: Operation, error: int) -> None:
+        """It was not executed and its number is free: it goes again, in its order, once all behind it are refused."""
+        self.world.mark(f"refused {ErrorCode(error).name}")
+        self.repeat.append(operation)
+        self._resend()
+
+    def _resend(self) -> None:
+        if self.repeat and not any(operation.number for _, operation in self.sent):
+            self.drop()  # the simple way: Welcome sorts it out
+
+
+def is_write(operation: Operation) -> bool:
+    return OPS[operation.code].kind is Kind.WRITE
