@@ -168,7 +168,7 @@ class Clients:
     def _in_turn(self, connection: Connection, ask: Ask, error: int, body: bytes, detail: str = "") -> None:
         """The answer is known; it leaves when those before it have left."""
         pending = Pending(Kind.DONE, ask)
-        pending.done(error, body, self._replica.state.zxid, detail)
+        pending.done(error, body, 0, detail)
         connection.pending.append(pending)
         self._drain(connection)
 
@@ -301,7 +301,8 @@ class Clients:
         while pending:
             head = pending[0]
             if head.kind is Kind.DONE:
-                answer = Answer(connection.id, head.ask.xid, head.zxid, head.error, head.body, False, head.detail)
+                zxid = head.zxid or replica.state.zxid
+                answer = Answer(connection.id, head.ask.xid, zxid, head.error, head.body, False, head.detail)
                 replica.outbox.deliver.append(answer)
             elif head.kind is Kind.READ:
                 self._read(connection, head.ask)
@@ -378,7 +379,7 @@ class Clients:
         for connection, pending in asking:
             if connection.barriers:
                 connection.barriers -= 1
-                pending.done(ErrorCode.NO_QUORUM, b"", self._replica.state.zxid, NO_QUORUM)
+                pending.done(ErrorCode.NO_QUORUM, b"", 0, NO_QUORUM)
                 self._drain(connection)
 
     def installed(self) -> None:

@@ -30,7 +30,7 @@ class Pending:
         self.ask = ask
         self.number = number  # WRITE: by which it finds its entry
         self.ticket = ticket  # WRITE: its place among what this node forwards
-        self.zxid = 0  # BARRIER: to be executed first (0: not known yet); DONE: of the answer
+        self.zxid = 0  # BARRIER: to be executed first (0: not known yet); DONE: of its entry, 0: when it leaves
         self.error = 0  # DONE
         self.body = b""
         self.detail = ""
