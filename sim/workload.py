@@ -20,6 +20,7 @@ from zooweeper.replica.outbox import Notice
 
 REGISTERS = 3
 UNANSWERED_MAX = 6
+REFUSALS = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP)  # nothing happened
 LIST = "/list"
 
 
@@ -134,7 +135,7 @@ def judge(model: Model, workloads: list[Workload]) -> int:
     judge_time(acknowledged)
     judge_sequences(acknowledged)
     for operation in operations:
-        if operation.code == GetData.code and operation.return_us >= 0:
+        if operation.code == GetData.code and operation.return_us >= 0 and operation.error not in REFUSALS:
             judge_read(model, operation)
     judge_linear(model, operations)
     for workload in workloads:
