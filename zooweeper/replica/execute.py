@@ -47,7 +47,7 @@ def execute(state: State, entry: Entry) -> Executed:
         body = op.execute(op.Request.decode(entry.body), state, entry).encode()
     except ZkError as refusal:
         assert state.journal.empty, refusal  # its checks came before its first change
-        error, detail, repeat = refusal.code, _detail(refusal), isinstance(refusal, ResultForgotten)
+        error, detail, repeat = int(refusal.code), _detail(refusal), isinstance(refusal, ResultForgotten)
     if counted:
         state.sessions.remember(entry, error, body)
     state.answered(error, body)

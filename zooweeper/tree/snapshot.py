@@ -83,11 +83,13 @@ def _signed(number: int) -> int:
 class SnapshotReader:
     """Reads a state out. One at a time per state; `close` when it is not read to its end."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, chunk_bytes: int = SNAPSHOT_CHUNK_BYTES) -> None:
+        assert 0 < chunk_bytes <= SNAPSHOT_CHUNK_BYTES
         tree, sessions = state.tree, state.sessions
         assert tree.keep is None and sessions.keep is None, "one snapshot at a time"
         assert state.journal.empty, "between entries"
         self.zxid = state.zxid
+        self._chunk_bytes = chunk_bytes
         self._state = state
         self._ready: deque[bytes] = deque()
         self._ready_bytes = 0
@@ -112,10 +114,10 @@ class SnapshotReader:
         self._put(_HEADER, header)
 
     def next_chunk(self) -> bytes | None:
-        """At most SNAPSHOT_CHUNK_BYTES of the stream, None after its end."""
+        """At most `chunk_bytes` of the stream, None after its end."""
         assert self._open or self._ended, "closed"
         generation = self._state.tree.generation
-        while self._ready_bytes < SNAPSHOT_CHUNK_BYTES and not self._ended:
+        while self._ready_bytes < self._chunk_bytes and not self._ended:
             at = self._at
             self._at += 1
             if at < len(self._nodes):
@@ -141,7 +143,7 @@ class SnapshotReader:
 
     def _cut(self) -> bytes:
         """The next chunk from what is ready."""
-        room, parts = SNAPSHOT_CHUNK_BYTES, []
+        room, parts = self._chunk_bytes, []
         while self._ready and room:
             part = self._ready.popleft()
             if len(part) > room:
@@ -238,7 +240,7 @@ class SnapshotBuilder:
         # have shorter paths: one pass in that order finds all.
         for node in sorted(self._orphans, key=lambda node: node.path.count("/")):
             if not state.tree.link(node):
-                raise ValueError(f"snapshot: {node.path!r} has no parent")
+                raise ValueError(f"snapshot: {node.path!a} has no parent")
         for session in sorted(self._sessions, key=lambda session: session.id):
             state.sessions.adopt(session)
         if (len(state.tree), len(state.sessions)) != (header.nodes, header.sessions) or self._nodes != header.nodes:
@@ -267,6 +269,8 @@ class SnapshotBuilder:
             raise ValueError(f"snapshot: an item of unknown kind {kind}")
 
     def _take_node(self, image: _Node) -> None:
+        if not image.path.startswith("/"):
+            raise ValueError(f"snapshot: {image.path!a} is no path")
         acl = self._state.tree.interned(tuple(image.acl) or OPEN)
         node = Znode(image.path, image.data, acl, image.owner, image.czxid, image.ctime)
         node.mzxid, node.pzxid, node.mtime = image.mzxid, image.pzxid, image.mtime
