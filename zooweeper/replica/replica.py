@@ -62,8 +62,9 @@ class Replica:
         self._builder: SnapshotBuilder | None = None
         self._quorum = False
         self._snapshots = Snapshots(self)
+        committed = recovered.committed  # walks all batches
         for logged in recovered.batches:  # as far as it is known to be committed; the rest waits for a leader
-            if self.state.zxid < logged.batch.first and logged.batch.last <= recovered.committed:
+            if self.state.zxid < logged.batch.first and logged.batch.last <= committed:
                 self._execute(logged.batch)
 
     # --- the face
