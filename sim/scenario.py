@@ -59,7 +59,7 @@ def draw(chance: random.Random) -> Options:
         voters,
         chance.choice((LAN, LAN, SLOW, AWFUL)),
         tuple(names),
-        chance.choice((10, 20, 30)),
+        chance.choice((4, 8, 15)),
         chance.randint(1, 6),
         chance.choice((5, 50, 1000)),
         chance.choice((5, 50, 50_000)),
@@ -250,11 +250,11 @@ def run_phases(ensemble: Ensemble, options: Options, calm: Callable[[], None], f
         node.disk_us = 300
     for node in ensemble.nodes:
         faults.restart(ensemble, node)
-    world.run(world.now_us + 10 * SECOND)
-    calm()
     world.run(world.now_us + 5 * SECOND)
+    calm()
+    world.run(world.now_us + 3 * SECOND)
     if not world.run(world.now_us + 15 * SECOND, finished):
-        raise Violation("liveness", "healed for 30 s and not in order: " + states(ensemble))
+        raise Violation("liveness", "healed for 23 s and not in order: " + states(ensemble))
 
 
 def states(ensemble: Ensemble) -> str:

@@ -20,7 +20,7 @@ from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
 
-TIMEOUT_MS = 6000
+TIMEOUT_MS = 4000
 RESULTS = 32
 UNUSED = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP, ErrorCode.NUMBER_GAP, ErrorCode.SESSION_MOVED)
 ENDED = (ErrorCode.SESSION_EXPIRED,)
