@@ -168,9 +168,7 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
             for one in rows:
                 if one.role == "leader" and (one.epoch or 0) > (victim.epoch or 0):
                     took = (time.monotonic() - killed) * 1000
-                    print(
-                        f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; next: ./deploy.sh start"
-                    )
+                    print(f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; next: ./deploy.sh start")
                     return 0
             if sum(one.up for one in rows) < status.majority(len(ensemble.members)):
                 break

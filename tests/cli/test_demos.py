@@ -1,0 +1,35 @@
+"""The demos, short: leaders die while real work goes on, and everything is read back."""
+
+from pathlib import Path
+
+import pytest
+
+from zooweeper.cli import main, scores
+
+REAL = Path(__file__).parents[2] / "data" / "math_achievement.csv"
+
+
+def result_of(out: str, what: str) -> str:
+    return next(line.split("  ")[-1].strip() for line in out.splitlines() if line.strip().startswith(what))
+
+
+def test_killing_the_leader_loses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["demo", "kill-leader", "--seconds", "4", "--every", "1"]) == 0
+    out = capfd.readouterr().out
+    assert int(result_of(out, "leaders killed")) >= 1
+    assert int(result_of(out, "acknowledged writes")) > 50
+    assert result_of(out, "acknowledged writes lost") == "0"
+    assert result_of(out, "writes done twice") == "0"
+    assert "3 of 3 at zxid" in result_of(out, "replicas")
+
+
+def test_scores_end_in_the_order_of_the_file(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = REAL.read_text().splitlines()[:600]
+    (tmp_path / "some.csv").write_text("\n".join(lines))
+    count = len(scores.read_scores(tmp_path / "some.csv"))
+    assert main.run(["demo", "scores", str(tmp_path / "some.csv"), "--every", "1", "--rate", "300"]) == 0
+    out = capfd.readouterr().out
+    assert int(result_of(out, "leaders killed")) >= 1
+    assert int(result_of(out, "compare-and-set lost")) > 0
+    assert result_of(out, "lists equal to the file's") == f"{count} of {count}"
+    assert result_of(out, "acknowledged scores lost") == result_of(out, "scores twice") == "0"
