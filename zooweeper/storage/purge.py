@@ -13,9 +13,10 @@ from zooweeper.storage.log import Segment
 def superfluous(
     segments: Sequence[Segment], snapshots: Sequence[int], kept: int = SNAPSHOTS_KEPT
 ) -> tuple[list[Segment], list[int]]:
-    """The segments and the snapshots (zxids) to remove, oldest first. `segments` in their order."""
+    """The segments and the snapshots (zxids) to remove, oldest first. `segments` in their order. Nothing goes before
+    there are enough snapshots: until then the log from its beginning is one way more to the same state."""
     newest = sorted(snapshots)[-kept:]
-    if not newest:
+    if len(newest) < kept:
         return [], []
     return list(segments[: needed_from(segments, newest[0])]), sorted(set(snapshots) - set(newest))
 

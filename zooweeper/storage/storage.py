@@ -70,10 +70,9 @@ class Storage:
 
     def close(self) -> None:
         """Let go of the files; the folder may be opened again. (After a failure nothing is written any more.)"""
-        if self._writer is not None:
-            self._writer.abandon()
-            self._writer = None
         if self._usable:
+            if self._writer is not None:
+                self._writer.abandon()
             self._log.close()
         self._disk.close()
 
