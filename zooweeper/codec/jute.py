@@ -105,6 +105,7 @@ class Many(Type):
     """A count and that many elements."""
 
     def __init__(self, element: Type) -> None:
+        assert element.bytes_min > 0, "or a count could not be bounded"
         self.element = element
 
     def read(self, to: str, source: Source) -> None:

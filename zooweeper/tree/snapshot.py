@@ -6,13 +6,14 @@ order, checksum, counts and the digest of what it built.
 
     stream := item*          item := kind u8, length u32, body          cut into chunks anywhere
     items  := header, (node | session)*, end
+    node   := lengths of path and data (-1: null), stat fields, path, data, ACL (nothing: open to all)
 """
 
 from collections import deque
 from struct import Struct
 from zlib import crc32
 
-from zooweeper.codec.record import Buffer, Int, Long, Path, Record, Secret, Vector
+from zooweeper.codec.record import Buffer, Int, Long, Record, Secret, Vector
 from zooweeper.model.acl import OPEN, Acl, Id
 from zooweeper.model.errors import MarshallingError
 from zooweeper.model.limits import MIB, RESULTS_BYTES_MAX, SNAPSHOT_CHUNK_BYTES
@@ -25,6 +26,7 @@ ITEM_BYTES_MAX = 16 * MIB  # a session with its results: one of a large multi, o
 assert RESULTS_BYTES_MAX < ITEM_BYTES_MAX
 _ITEM = Struct("!BI")
 _HEADER, _NODE, _SESSION, _END = 1, 2, 3, 4
+_STAT = Struct("!iiqqqqqiqiq")  # not a record: there may be millions of them
 
 
 class _Header(Record):
@@ -37,19 +39,8 @@ class _Header(Record):
     sessions: Long
 
 
-class _Node(Record):
-    path: Path
-    data: Buffer
-    acl: Vector[Acl]  # empty: open to all
-    czxid: Long
-    mzxid: Long
-    pzxid: Long
-    ctime: Long
-    mtime: Long
-    version: Int
-    cversion: Long
-    aversion: Int
-    owner: Long
+class _Rows(Record):
+    acl: Vector[Acl]
 
 
 class _Result(Record):
@@ -111,7 +102,7 @@ class SnapshotReader:
             len(self._nodes),
             len(self._sessions),
         )
-        self._put(_HEADER, header)
+        self._put(_HEADER, header.encode())
 
     def next_chunk(self) -> bytes | None:
         """At most `chunk_bytes` of the stream, None after its end."""
@@ -129,7 +120,7 @@ class SnapshotReader:
                     self._put_session(session)
             else:
                 self._ended = True
-                self._put(_END, _End(self._checksum))
+                self._put(_END, _End(self._checksum).encode())
                 self.close()
         return self._cut() if self._ready else None
 
@@ -155,8 +146,7 @@ class SnapshotReader:
         self._ready_bytes -= len(chunk)
         return chunk
 
-    def _put(self, kind: int, record: Record) -> None:
-        body = record.encode()
+    def _put(self, kind: int, body: bytes) -> None:
         item = _ITEM.pack(kind, len(body)) + body
         self._checksum = crc32(item, self._checksum)
         self._ready.append(item)
@@ -165,10 +155,10 @@ class SnapshotReader:
     def _put_node(self, node: Znode) -> None:
         """The node as it is now, for the last time before it changes."""
         node.seen = self._state.tree.generation
-        record = _Node(
-            node.path,
-            node.data,
-            [] if node.acl is OPEN else list(node.acl),
+        path = node.path.encode("utf-8", "surrogatepass")
+        stat = _STAT.pack(
+            len(path),
+            -1 if node.data is None else len(node.data),
             node.czxid,
             node.mzxid,
             node.pzxid,
@@ -179,7 +169,8 @@ class SnapshotReader:
             node.aversion,
             node.owner,
         )
-        self._put(_NODE, record)
+        acl = b"" if node.acl is OPEN else _Rows(list(node.acl)).encode()
+        self._put(_NODE, b"".join((stat, path, node.data or b"", acl)))
 
     def _put_session(self, session: Session) -> None:
         session.seen = self._state.sessions.generation
@@ -195,7 +186,7 @@ class SnapshotReader:
             session.results_kept,
             [_Result(number, one.error, one.zxid, one.body) for number, one in session.results.items()],
         )
-        self._put(_SESSION, record)
+        self._put(_SESSION, record.encode())
 
 
 class SnapshotBuilder:
@@ -225,8 +216,8 @@ class SnapshotBuilder:
                 raise ValueError("snapshot: something after its end")
             try:
                 self._take(kind, data[at + _ITEM.size : end])
-            except MarshallingError as error:
-                raise ValueError(f"snapshot: an item cannot be read: {error.detail}") from None
+            except (MarshallingError, UnicodeDecodeError):
+                raise ValueError("snapshot: an item cannot be read") from None
             self._checksum = crc32(data[at:end], self._checksum)
             at = end
         self._rest = data[at:]
@@ -254,7 +245,7 @@ class SnapshotBuilder:
         if (kind == _HEADER) != (self._header is None):
             raise ValueError("snapshot: a header at its start, and there alone")
         if kind == _NODE:
-            self._take_node(_Node.decode(body))
+            self._take_node(body)
         elif kind == _SESSION:
             self._take_session(_Session.decode(body))
         elif kind == _HEADER:
@@ -268,13 +259,24 @@ class SnapshotBuilder:
         else:
             raise ValueError(f"snapshot: an item of unknown kind {kind}")
 
-    def _take_node(self, image: _Node) -> None:
-        if not image.path.startswith("/"):
-            raise ValueError(f"snapshot: {image.path!a} is no path")
-        acl = self._state.tree.interned(tuple(image.acl) or OPEN)
-        node = Znode(image.path, image.data, acl, image.owner, image.czxid, image.ctime)
-        node.mzxid, node.pzxid, node.mtime = image.mzxid, image.pzxid, image.mtime
-        node.version, node.cversion, node.aversion = image.version, image.cversion, image.aversion
+    def _take_node(self, body: bytes) -> None:
+        if len(body) < _STAT.size:
+            raise ValueError("snapshot: a node ends too early")
+        names, length, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, owner = _STAT.unpack_from(body)
+        data_at, data_end = _STAT.size + names, _STAT.size + names + max(length, 0)
+        path = body[_STAT.size : data_at].decode("utf-8", "surrogatepass")
+        if names < 1 or data_end > len(body) or not path.startswith("/"):
+            raise ValueError(f"snapshot: {path!a} is no node")
+        acl = OPEN if data_end == len(body) else self._state.tree.interned(tuple(_Rows.decode(body[data_end:]).acl))
+        node = Znode(path, None if length < 0 else body[data_at:data_end], acl, owner, czxid, ctime)
+        # Equal numbers stay one object: a million nodes that nobody has written since are the rule.
+        if mzxid != czxid:
+            node.mzxid = mzxid
+        if pzxid != czxid:
+            node.pzxid = pzxid
+        if mtime != ctime:
+            node.mtime = mtime
+        node.version, node.cversion, node.aversion = version, cversion, aversion
         self._nodes += 1
         if not self._state.tree.adopt(node):
             self._orphans.append(node)

@@ -15,7 +15,7 @@ from sortedcontainers import SortedList  # type: ignore[import-untyped]
 
 from zooweeper.model.acl import OPEN, READ_ONLY, AclList
 from zooweeper.model.errors import NoNode
-from zooweeper.model.paths import parent, printable, split
+from zooweeper.model.paths import printable, split
 from zooweeper.model.stat import Znode, wrapped
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.tree.journal import Change, ChangeKind, Journal
@@ -27,10 +27,12 @@ _STAT = Struct("!qqqqqqqqq")
 _ACLS_MAX = 1024
 
 
-def _acl_sum(acl: AclList, start: int) -> int:
-    for perms, (scheme, name) in acl:
-        start = crc32(f"{perms}:{scheme}:{name}\n".encode("utf-8", "surrogatepass"), start)
-    return start
+def _acl_bytes(acl: AclList) -> bytes:
+    """An ACL as the digest sees it."""
+    return "".join(f"{perms}:{scheme}:{name}\n" for perms, (scheme, name) in acl).encode("utf-8", "surrogatepass")
+
+
+_OPEN_BYTES = _acl_bytes(OPEN)
 
 
 class DataTree:
@@ -191,16 +193,14 @@ class DataTree:
         if node.path == "/":
             self.nodes["/"] = node
             return True
-        up = self.nodes.get(parent(node.path))
-        if up is not None:
-            self._link(up, split(node.path)[1], node)
-        return up is not None
+        return self.link(node)
 
     def link(self, node: Znode) -> bool:
         """Adopt, for a node that waited for its parent."""
-        up = self.nodes.get(parent(node.path))
+        above, name = split(node.path)
+        up = self.nodes.get(above)
         if up is not None:
-            self._link(up, split(node.path)[1], node)
+            self._link(up, name, node)
         return up is not None
 
     def interned(self, acl: AclList) -> AclList:
@@ -253,7 +253,8 @@ class DataTree:
 
     @staticmethod
     def _head(node: Znode) -> int:
-        return _acl_sum(node.acl, crc32(node.path.encode("utf-8", "surrogatepass")))
+        start = crc32(node.path.encode("utf-8", "surrogatepass"))
+        return crc32(_OPEN_BYTES if node.acl is OPEN else _acl_bytes(node.acl), start)
 
     @staticmethod
     def _packed(node: Znode) -> bytes:
