@@ -1,0 +1,255 @@
+"""The loop with a brain of strings: order of carrying out, one drain per turn, what waits for the disk, and ends."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from zooweeper.model.durable import Accepted, Record
+from zooweeper.model.errors import ErrorCode, ThrottledOp
+from zooweeper.model.limits import CONNECTIONS_MAX
+from zooweeper.replica.events import Clock, Disconnect, Event, Heard, PeerUp, Received, SnapshotWritten, Tick
+from zooweeper.replica.outbox import Answer, Delivery, Outbox
+from zooweeper.replica.status import Status
+from zooweeper.runtime.loop import EXIT_BROKEN, EXIT_DISK, EXIT_STOPPED, Node
+from zooweeper.zab.messages import Ack, Commit, Message
+
+ME, OTHER = 1, 2
+
+
+class Brain:
+    """Writes down what it is told; its outboxes are laid out by the test."""
+
+    def __init__(self, journal: list[Any]) -> None:
+        self.journal = journal
+        self.next: list[Outbox] = []
+
+    def step(self, event: Event) -> None:
+        if not isinstance(event, Clock | Tick):
+            self.journal.append(event)
+
+    def take(self) -> Outbox:
+        outbox = self.next.pop(0) if self.next else Outbox()
+        if outbox:
+            self.journal.append("take")
+        return outbox
+
+    def status(self) -> Status:
+        return Status(1, "looking", "election", 0, 0, 0, 0, 0, 0, False, False, True, "", 0, 0, 0, 0, 0)
+
+
+class World:
+    """A node, and a disk, a net and a sink that write down what reaches them."""
+
+    def __init__(self) -> None:
+        self.journal: list[Any] = []
+        self.brain = Brain(self.journal)
+        self.ended: list[int] = []
+        self.tokens: list[Any] = []
+        self.node = Node(ME, self.brain, 10_000, self.ended.append)
+        self.connection = self.node.register(self)
+        self.node.start(self, self)
+
+    def submit(self, records: Sequence[Record], token: Any) -> None:
+        self.journal.append(("disk", list(records)))
+        self.tokens.append(token)
+
+    def send(self, peer: int, message: Message) -> None:
+        self.journal.append(("send", peer, message))
+
+    def deliver(self, item: Delivery) -> None:
+        self.journal.append(("deliver", item))
+
+    async def turn(self, *outboxes: Outbox) -> list[Any]:
+        """Let one event lead to these outboxes; what happened, without the event."""
+        self.journal.clear()
+        for outbox in outboxes:
+            self.brain.next.append(outbox)
+            self.node.step(Heard(1))
+            await settle()
+        return [entry for entry in self.journal if entry != Heard(1)]
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+def answer(connection: int) -> Answer:
+    return Answer(connection, 1, 1, ErrorCode.OK, b"")
+
+
+def test_the_outbox_is_carried_out_in_its_order_and_after_waits_for_the_disk() -> None:
+    async def main() -> None:
+        world = World()
+        outbox = Outbox(
+            disk=[Accepted(1)],
+            now=[(OTHER, Commit(1, 1, 1))],
+            deliver=[answer(world.connection)],
+            after=[(OTHER, Ack(1, 1, 1)), (ME, Ack(1, 1, 1))],
+            written=[SnapshotWritten(1, 0, False)],
+        )
+        assert await world.turn(outbox) == [
+            "take",
+            ("disk", [Accepted(1)]),
+            ("send", OTHER, Commit(1, 1, 1)),
+            ("deliver", answer(world.connection)),
+        ]
+        world.journal.clear()
+        world.node.report(world.tokens[0])
+        await settle()
+        assert world.journal == [
+            ("send", OTHER, Ack(1, 1, 1)),
+            Received(ME, Ack(1, 1, 1)),
+            SnapshotWritten(1, 0, False),
+        ]
+        world.node.stop()
+
+    run(main())
+
+
+def test_after_without_disk_goes_at_once_or_behind_the_disk_work_before_it() -> None:
+    async def main() -> None:
+        world = World()
+        alone = Outbox(after=[(OTHER, Ack(1, 1, 1))])
+        assert await world.turn(alone) == ["take", ("send", OTHER, Ack(1, 1, 1))]
+        writing = Outbox(disk=[Accepted(1)], after=[(OTHER, Ack(1, 1, 2))])
+        behind = Outbox(after=[(OTHER, Ack(1, 1, 3))])
+        assert await world.turn(writing, behind) == ["take", ("disk", [Accepted(1)]), "take"]
+        world.journal.clear()
+        world.node.report(world.tokens[-1])
+        await settle()
+        assert world.journal == [("send", OTHER, Ack(1, 1, 2)), ("send", OTHER, Ack(1, 1, 3))]
+        world.node.stop()
+
+    run(main())
+
+
+def test_a_report_releases_what_was_submitted_up_to_it_and_no_more() -> None:
+    async def main() -> None:
+        world = World()
+        boxes = [Outbox(disk=[Accepted(k)], after=[(OTHER, Ack(1, 1, k))]) for k in range(3)]
+        await world.turn(*boxes)
+        world.journal.clear()
+        world.node.report(world.tokens[1])
+        await settle()
+        assert world.journal == [("send", OTHER, Ack(1, 1, 0)), ("send", OTHER, Ack(1, 1, 1))]
+        world.node.report(world.tokens[2])
+        await settle()
+        assert world.journal[-1] == ("send", OTHER, Ack(1, 1, 2))
+        world.node.stop()
+
+    run(main())
+
+
+def test_everything_of_one_turn_is_stepped_before_one_drain() -> None:
+    async def main() -> None:
+        world = World()
+        await settle()
+        world.journal.clear()
+        world.brain.next.append(Outbox(now=[(OTHER, Commit(1, 1, 1))]))
+        for peer in range(5):
+            world.node.peer_up(peer)
+        await settle()
+        expected: list[Any] = [PeerUp(peer) for peer in range(5)]
+        assert world.journal == [*expected, "take", ("send", OTHER, Commit(1, 1, 1))]
+        world.node.stop()
+
+    run(main())
+
+
+def test_a_connection_that_left_gets_nothing_and_is_told_of_once() -> None:
+    async def main() -> None:
+        world = World()
+        world.node.disconnect(world.connection)
+        world.node.disconnect(world.connection)
+        await settle()
+        assert world.journal.count(Disconnect(world.connection)) == 1
+        assert await world.turn(Outbox(deliver=[answer(world.connection)])) == ["take"]
+        world.node.stop()
+
+    run(main())
+
+
+def test_connections_are_bounded_and_never_numbered_twice() -> None:
+    async def main() -> None:
+        world = World()
+        numbers = [world.node.register(world) for _ in range(CONNECTIONS_MAX - 1)]
+        assert len({*numbers, world.connection}) == CONNECTIONS_MAX
+        with pytest.raises(ThrottledOp):
+            world.node.register(world)
+        world.node.disconnect(numbers[0])
+        assert world.node.register(world) > max(numbers)
+        world.node.stop()
+
+    run(main())
+
+
+def test_an_outbox_that_says_stop_is_not_carried_out() -> None:
+    async def main() -> None:
+        world = World()
+        outbox = Outbox(disk=[Accepted(1)], now=[(OTHER, Commit(1, 1, 1))], stop="a replica diverged")
+        assert await world.turn(outbox) == ["take"]
+        assert world.ended == [EXIT_STOPPED]
+        world.node.peer_up(3)
+        await settle()
+        assert PeerUp(3) not in world.journal
+
+    run(main())
+
+
+def test_a_failed_disk_ends_the_process() -> None:
+    async def main() -> None:
+        world = World()
+        world.node.disk_failed(OSError(5, "Input/output error"))
+        assert world.ended == [EXIT_DISK]
+        world.node.stop()
+
+    run(main())
+
+
+def test_a_brain_that_breaks_ends_the_process_and_is_not_asked_again() -> None:
+    async def main() -> None:
+        world = World()
+
+        def broken(event: Event) -> None:
+            raise AssertionError("what must hold does not")
+
+        world.brain.step = broken  # type: ignore[method-assign]
+        with pytest.raises(AssertionError, match="must hold"):
+            world.node.step(Heard(1))
+        assert world.ended == [EXIT_BROKEN]
+        world.node.step(Heard(1))
+        assert world.ended == [EXIT_BROKEN]
+
+    run(main())
+
+
+def test_reports_from_the_disk_thread_are_all_seen() -> None:
+    async def main() -> None:
+        world = World()
+        count = 300
+        for k in range(count):
+            world.brain.next.append(Outbox(disk=[Accepted(k)], after=[(OTHER, Ack(1, 1, k))]))
+            world.node.step(Heard(1))
+            await asyncio.sleep(0)
+        await settle()
+        world.journal.clear()
+
+        def report_all() -> None:
+            for token in world.tokens:
+                world.node.report(token)
+
+        await asyncio.to_thread(report_all)
+        async with asyncio.timeout(10):
+            while len(world.journal) < count:
+                await asyncio.sleep(0.001)
+        assert world.journal == [("send", OTHER, Ack(1, 1, k)) for k in range(count)]
+        world.node.stop()
+
+    run(main())
