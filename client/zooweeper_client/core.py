@@ -88,6 +88,7 @@ class ClientCore:
         self._tries = 0  # in a row without a good answer
         self._refused = 0  # in a row without a good answer to a write
         self._identifying = False  # an auth is in flight: one at a time, or a refusal would not tell which
+        self._proving = 0  # credentials of ours that this attach has not accepted yet; requests wait for that
         self._closing = False  # the program has asked to close the session
         self._linked = False
         self._dial_ms = FOREVER_MS  # when to connect
@@ -124,6 +125,11 @@ class ClientCore:
     @property
     def public(self) -> ClientState:
         return PUBLIC[self.state]
+
+    @property
+    def ready(self) -> bool:
+        """Connected, and the servers have taken the credentials."""
+        return self.state is State.CONNECTED and not self._proving
 
     @property
     def wake_ms(self) -> int:
@@ -228,9 +234,8 @@ class ClientCore:
         self._linked = True
         self._dial_ms = FOREVER_MS
         self._give_up_ms = self._now + max(CONNECT_MS_MIN, self.timeout_ms * 2 // 3 // len(self._hosts))
-        self._out.send.append(
-            Hello(self.session, self.secret, self._options.timeout_ms, self.seen, RESULTS_KEPT_MAX),
-        )
+        hello = Hello(self.session, self.secret, self._options.timeout_ms, self.seen, RESULTS_KEPT_MAX)
+        self._out.send.append(hello)
         self.trouble = f"{address}: no answer yet"
 
     def _hang_up(self) -> None:
@@ -280,11 +285,11 @@ class ClientCore:
         for request in self._flight:
             request.unknown = request.unknown or request.numbered
         line = (*self._held, *self._flight, *self._queue)
-        self._queue = deque(request for request in line if request.owner is not self and not _gone(request))
+        self._queue = deque(request for request in line if request.owner is not self and not request.gone)
         self._held.clear()
         self._flight.clear()
         self._going_back = self._identifying = False
-        self._writes = self._rearming = 0
+        self._writes = self._rearming = self._proving = 0
         for request in self._queue:
             if not request.patient:
                 code = ErrorCode.CONNECTION_LOSS if request.unknown else ErrorCode.NOT_CONNECTED
@@ -327,7 +332,7 @@ class ClientCore:
                 request.number, request.unknown = 0, False
         first = [auth_request(scheme, credential, FOREVER_MS, self) for scheme, credential in self._credentials]
         pieces = [rearm_request(self.seen, piece, FOREVER_MS, self) for piece in self._watches.rearm()]
-        self._rearming = len(pieces)
+        self._proving, self._rearming = len(first), len(pieces)
         self._queue.extendleft(reversed(first + pieces))
         self.seen = max(self.seen, event.zxid)
 
@@ -343,16 +348,18 @@ class ClientCore:
             self._progress_ms = self._now
         while queue and len(flight) < PENDING_REQUESTS_MAX:
             request = queue[0]
+            if self._proving and request.owner is not self:
+                break
             if request.numbered:
                 if self._writes >= RESULTS_KEPT_MAX or (request.code == AUTH and self._identifying):
                     break
-                if not _gone(request):
+                if not request.gone:
                     self._writes += 1
                     if not request.number:
                         request.number = self._number
                         self._number += 1
             queue.popleft()
-            if _gone(request):
+            if request.gone:
                 continue
             self._xid = xid = self._xid + 1 if self._xid < XID_MAX else 1
             request.xid = xid
@@ -405,7 +412,7 @@ class ClientCore:
         self._tries = 0
         if request.numbered:
             self._refused = 0
-        if not _gone(request):
+        if not request.gone:
             if request.arm is not None:
                 self._arm(request.arm, error)
             if not error and request.code == AUTH:
@@ -427,6 +434,8 @@ class ClientCore:
             self._end(error, detail or "the server refused the credentials")
         elif error and request.code in (AUTH, REARM):
             self._leave(str(error_for(error, detail)))
+        elif request.code == AUTH:
+            self._proving -= 1
         elif request.code == REARM:
             self._rearming -= 1
             if not self._rearming:
@@ -445,7 +454,7 @@ class ClientCore:
         else:
             self._refused += 1
             self._number = request.number
-            if _gone(request) or not request.patient or self._now >= request.deadline_ms:
+            if request.gone or not request.patient or self._now >= request.deadline_ms:
                 self._settle(request, error, detail)
             else:
                 self._held.append(request)
@@ -477,7 +486,7 @@ class ClientCore:
     # --- both
 
     def _settle(self, request: Request, error: int, detail: str) -> None:
-        if _gone(request):
+        if request.gone:
             return
         request.settled = True
         request.error, request.detail = error, detail
@@ -489,8 +498,3 @@ class ClientCore:
         if state is not self.state:
             self.state = state
             self._out.deliver.append(Changed(state))
-
-
-def _gone(request: Request) -> bool:
-    """Whether nobody waits for it any more."""
-    return request.abandoned or request.settled

@@ -65,6 +65,11 @@ class Request:
         self.zxid = 0
         self.stale = False
 
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.abandoned or self.settled
+
     def failure(self, path: str = "") -> ZkError:
         """The error that it was answered with."""
         assert self.settled and self.error != ErrorCode.OK, self.code

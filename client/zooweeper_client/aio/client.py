@@ -89,7 +89,7 @@ class Client(Session):
         children and was not written for that many seconds. `makepath`: create missing parents. `include_stat`: return
         (path, Stat). Raises NodeExists, NoNode (no parent), NoChildrenForEphemerals, NoAuth, InvalidAcl, BadArguments.
         """
-        call = self._calls.create(
+        call = self.calls.create(
             path,
             value,
             self._default_acl if acl is None else acl,
@@ -99,12 +99,12 @@ class Client(Session):
             ttl_ms=max(1, round(ttl * 1000)) if ttl is not None else 0,
         )
         try:
-            made, stat = await self._ask(call)
+            made, stat = await self.ask(call)
         except NoNode:
             if not makepath:
                 raise
             await self.ensure_path(parent(path), acl)
-            made, stat = await self._ask(call)
+            made, stat = await self.ask(call)
         return (made, stat) if include_stat else made
 
     async def ensure_path(self, path: str, acl: Sequence[Acl] | None = None) -> None:
@@ -114,7 +114,7 @@ class Client(Session):
         missing = []
         while True:
             try:
-                await self._ask(self._calls.create(path, b"", self._default_acl if acl is None else acl))
+                await self.ask(self.calls.create(path, b"", self._default_acl if acl is None else acl))
             except NodeExists:
                 break
             except NoNode:
@@ -127,34 +127,34 @@ class Client(Session):
                 break
         for below in reversed(missing):
             with contextlib.suppress(NodeExists):  # somebody else was faster
-                await self._ask(self._calls.create(below, b"", self._default_acl if acl is None else acl))
+                await self.ask(self.calls.create(below, b"", self._default_acl if acl is None else acl))
 
     async def _make_chroot(self) -> None:
         everything = Calls()
-        parts = self._calls.chroot.split("/")[1:]
+        parts = self.calls.chroot.split("/")[1:]
         for count in range(1, len(parts) + 1):
             with contextlib.suppress(NodeExists):  # somebody else was faster
-                await self._ask(everything.create("/" + "/".join(parts[:count]), b"", self._default_acl))
+                await self.ask(everything.create("/" + "/".join(parts[:count]), b"", self._default_acl))
 
     async def set(self, path: str, value: bytes, version: int = -1) -> Stat:
         """Replace a znode's data, if it has this version (-1: any). NoNode, BadVersion, NoAuth, TooLarge."""
-        return await self._ask(self._calls.set(path, value, version))
+        return await self.ask(self.calls.set(path, value, version))
 
     async def delete(self, path: str, version: int = -1, recursive: bool = False) -> None:
         """Remove a znode, if it has this version; with `recursive`, and all below it, in one step (TooManyNodes if
         that would be more than one step may delete). NoNode, NotEmpty, BadVersion, NoAuth."""
         if recursive:
-            await self._ask(self._calls.delete_recursive(path, DELETE_NODES_MAX))
+            await self.ask(self.calls.delete_recursive(path, DELETE_NODES_MAX))
         else:
-            await self._ask(self._calls.delete(path, version))
+            await self.ask(self.calls.delete(path, version))
 
     async def set_acls(self, path: str, acls: Sequence[Acl], version: int = -1) -> Stat:
         """Replace a znode's ACL, if its `aversion` is this one. NoNode, BadVersion, InvalidAcl, NoAuth."""
-        return await self._ask(self._calls.set_acls(path, acls, version))
+        return await self.ask(self.calls.set_acls(path, acls, version))
 
     def transaction(self) -> Transaction:
         """Several writes as one, see Transaction."""
-        return Transaction(self._calls, self._ask)
+        return Transaction(self.calls, self.ask)
 
     # --- reads
 
@@ -164,8 +164,8 @@ class Client(Session):
         """A znode's data and Stat; `watch(event)` is called once, when it changes or goes. NoNode, NoAuth."""
         linear = is_linear(consistency)
         if watch is None:
-            return await self._ask(self._calls.get(path, linear))
-        return await self._ask_watching(lambda watcher: self._calls.get(path, linear, watcher), WatchKind.DATA, watch)
+            return await self.ask(self.calls.get(path, linear))
+        return await self.ask_watching(lambda watcher: self.calls.get(path, linear, watcher), WatchKind.DATA, watch)
 
     async def exists(
         self, path: str, watch: OnEvent | None = None, *, consistency: Consistency = "local"
@@ -173,8 +173,8 @@ class Client(Session):
         """A znode's Stat, None if there is none; `watch(event)` is called once, when it comes, changes or goes."""
         linear = is_linear(consistency)
         try:
-            return await self._ask_watching(
-                lambda watcher: self._calls.exists(path, linear, watcher),
+            return await self.ask_watching(
+                lambda watcher: self.calls.exists(path, linear, watcher),
                 WatchKind.EXIST,
                 watch,
                 fires_without_node=True,
@@ -207,11 +207,11 @@ class Client(Session):
         child comes or goes, or the znode goes. For very many children see `list`. NoNode, NoAuth."""
         linear = is_linear(consistency)
         if include_data:
-            return await self._ask_watching(
-                lambda watcher: self._calls.children_stat(path, linear, watcher), WatchKind.CHILD, watch
+            return await self.ask_watching(
+                lambda watcher: self.calls.children_stat(path, linear, watcher), WatchKind.CHILD, watch
             )
-        return await self._ask_watching(
-            lambda watcher: self._calls.children(path, linear, watcher), WatchKind.CHILD, watch
+        return await self.ask_watching(
+            lambda watcher: self.calls.children(path, linear, watcher), WatchKind.CHILD, watch
         )
 
     async def list(
@@ -246,10 +246,10 @@ class Client(Session):
     ) -> AsyncIterator[Node]:
         after, more, linear = "", True, is_linear(consistency)
         while more:
-            call = self._calls.page(
+            call = self.calls.page(
                 path, after, below=below, limit=limit, with_stat=with_stat, with_data=with_data, linear=linear
             )
-            found = await self._ask(call)
+            found = await self.ask(call)
             more = found.more
             for node in found.nodes:
                 after = node.path
@@ -257,26 +257,26 @@ class Client(Session):
 
     async def get_acls(self, path: str, *, consistency: Consistency = "local") -> tuple[Rows, Stat]:
         """A znode's ACL and Stat. NoNode, NoAuth."""
-        return await self._ask(self._calls.get_acls(path, is_linear(consistency)))
+        return await self.ask(self.calls.get_acls(path, is_linear(consistency)))
 
     async def count(self, path: str = "/", *, consistency: Consistency = "local") -> int:
         """How many znodes are below a path, at any depth."""
-        return await self._ask(self._calls.count(path, is_linear(consistency)))
+        return await self.ask(self.calls.count(path, is_linear(consistency)))
 
     async def get_ephemerals(self, prefix: str = "/") -> Names:
         """The session's own ephemerals whose paths start with `prefix`."""
-        return await self._ask(self._calls.ephemerals(prefix))
+        return await self.ask(self.calls.ephemerals(prefix))
 
     async def multi_read(
         self, get: Sequence[str] = (), children: Sequence[str] = (), *, consistency: Consistency = "local"
     ) -> tuple[Found, Listed]:
         """(data and Stat of each of `get`, children of each of `children`), all of one moment; where one failed, its
         error stands in its place."""
-        return await self._ask(self._calls.multi_read(get, children, is_linear(consistency)))
+        return await self.ask(self.calls.multi_read(get, children, is_linear(consistency)))
 
     async def sync(self, path: str = "/") -> None:
         """After it, this session's reads show everything that was acknowledged to anybody before it."""
-        await self._ask(self._calls.sync(path))
+        await self.ask(self.calls.sync(path))
 
     # --- watches, identity
 
@@ -285,9 +285,9 @@ class Client(Session):
         kind = WatchKind.RECURSIVE if recursive else WatchKind.PERSISTENT
 
         def ask(call: Call[None]) -> "asyncio.Future[None]":
-            return asyncio.ensure_future(self._ask(call))
+            return asyncio.ensure_future(self.ask(call))
 
-        return Watch(self._running(), self._calls, ask, path, kind, events_max=events_max)
+        return Watch(self._running(), self.calls, ask, path, kind, events_max=events_max)
 
 
 def is_linear(consistency: str) -> bool:

@@ -63,7 +63,7 @@ class Engine:
         self.closing: list[Callable[[], None]] = []  # what to tell when the client closes
         self.on_state: Callable[[ClientState], None] = lambda state: None
         self._public = self.core.public
-        self._changed: asyncio.Future[None] | None = None
+        self._started: asyncio.Future[None] = self._loop.create_future()  # connected once, or closed
 
     # --- life
 
@@ -72,12 +72,11 @@ class Engine:
         self._step(Start())
         try:
             async with asyncio.timeout(seconds):
-                while self.core.state is not State.CONNECTED:
-                    if self.core.state is State.CLOSED:
-                        raise AuthFailed(self.core.trouble)
-                    await self._wait_change()
+                await self._started
         except TimeoutError:
             raise NotConnected(f"no server within {seconds:g} s; {self.core.trouble}") from None
+        if self.core.state is State.CLOSED:
+            raise AuthFailed(self.core.trouble)
 
     async def stop(self) -> None:
         """Fail what waits and let go of everything; never waits for a server."""
@@ -89,11 +88,6 @@ class Engine:
             self._timer.cancel()
         if link is not None:
             await link.wait_closed()
-
-    async def _wait_change(self) -> None:
-        if self._changed is None:
-            self._changed = self._loop.create_future()
-        await asyncio.shield(self._changed)
 
     # --- requests
 
@@ -156,6 +150,8 @@ class Engine:
                 self._fire(one)
             else:
                 self._on_changed(one)
+        if not self._started.done() and (self.core.ready or self.core.state is State.CLOSED):
+            self._started.set_result(None)
         self._plan()
 
     def _fire(self, fired: Fired) -> None:
@@ -166,9 +162,6 @@ class Engine:
             sink(fired)
 
     def _on_changed(self, changed: Changed) -> None:
-        if self._changed is not None:
-            self._changed.set_result(None)
-            self._changed = None
         public = PUBLIC[changed.state]
         if public is not self._public:
             self._public = public

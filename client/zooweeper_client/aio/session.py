@@ -57,7 +57,7 @@ class Session:
         )
         self._retry = self.options.retry
         self._default_acl = default_acl
-        self._calls = Calls(self.options.chroot)
+        self.calls = Calls(self.options.chroot)
         self._rng = Random()
         self._engine: Engine | None = None
         self._listeners: list[OnState] = []
@@ -88,7 +88,7 @@ class Session:
         if engine.core.session and not keep_session:
             with contextlib.suppress(TimeoutError):  # then the session ends by its timeout
                 async with asyncio.timeout(LEAVE_MS / 1000):
-                    await engine.ask(self._request(self._calls.close(), now_ms() + LEAVE_MS))
+                    await engine.ask(self._request(self.calls.close(), now_ms() + LEAVE_MS))
         await engine.stop()
         self._states_changed.set()
 
@@ -191,7 +191,7 @@ class Session:
             arm=call.arm,
         )
 
-    async def _ask(self, call: Call[T]) -> T:
+    async def ask(self, call: Call[T]) -> T:
         """The answer's meaning, or its error; reads that a node refused are tried again."""
         engine = self._running()
         deadline_ms = now_ms() + round(self._retry.deadline * 1000)
@@ -212,7 +212,7 @@ class Session:
             await asyncio.sleep(delay_ms / 1000)
             attempt += 1
 
-    async def _ask_watching(
+    async def ask_watching(
         self,
         make: Callable[[Watcher], Call[T]],
         kind: WatchKind,
@@ -221,15 +221,15 @@ class Session:
     ) -> T:
         """Ask a read that may set a one-shot watch."""
         if watch is None:
-            return await self._ask(make(None))
+            return await self.ask(make(None))
         engine, call_soon = self._running(), asyncio.get_running_loop().call_soon
 
         def sink(fired: Fired) -> None:
-            call_soon(watch, event_of(fired, self._calls))
+            call_soon(watch, event_of(fired, self.calls))
 
         watcher = engine.add_watcher(sink, once=True)
         try:
-            return await self._ask(make((kind, watcher)))
+            return await self.ask(make((kind, watcher)))
         except BaseException as error:
             if not (fires_without_node and isinstance(error, NoNode)):
                 engine.drop_watcher(watcher)
@@ -239,11 +239,11 @@ class Session:
 
     async def add_auth(self, scheme: str, credential: str | bytes) -> None:
         """Prove to be somebody, now and after every reconnect: `add_auth("digest", "user:password")`. AuthFailed."""
-        await self._ask(self._calls.auth(scheme, _bytes(credential)))
+        await self.ask(self.calls.auth(scheme, _bytes(credential)))
 
     async def whoami(self) -> list[tuple[str, str]]:
         """(scheme, user) of everybody the session has proved to be; its address among them."""
-        return await self._ask(self._calls.whoami())
+        return await self.ask(self.calls.whoami())
 
 
 def _bytes(credential: str | bytes) -> bytes:

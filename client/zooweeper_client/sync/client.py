@@ -130,7 +130,7 @@ class Transaction(Parts):
 
     def commit(self) -> list[Any]:
         """The results in order; the error of the first part that failed, and then nothing was done."""
-        self.results = self._client._run(self._client._aio._ask(self.call()))
+        self.results = self._client._run(self._client._aio.ask(self.call()))
         return self.results
 
     def __enter__(self) -> Self:
@@ -316,7 +316,7 @@ class Client:
 
     def transaction(self) -> Transaction:
         """Several writes as one."""
-        return Transaction(self, self._aio._calls)
+        return Transaction(self, self._aio.calls)
 
     # --- reads
 
