@@ -14,6 +14,7 @@ from tests.doors.rig import Rig
 from zooweeper.doors.identify import identify
 from zooweeper.doors.unary import STATUS_CODES
 from zooweeper.model.errors import AuthFailed, ZkError
+from zooweeper.model.limits import DATA_BYTES_MAX
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.pb.client_pb2_grpc import ZooweeperStub
 
@@ -74,7 +75,7 @@ def test_an_error_is_a_status_with_its_name() -> None:
                 grpc.StatusCode.FAILED_PRECONDITION, "NotEmpty")  # fmt: skip
             assert await status_of(stub.Create(pb.CreateRequest(path="noslash"))) == (
                 grpc.StatusCode.INVALID_ARGUMENT, "BadArguments")  # fmt: skip
-            assert await status_of(stub.SetData(pb.SetDataRequest(path="/a", data=bytes(1_040_000)))) == (
+            assert await status_of(stub.SetData(pb.SetDataRequest(path="/a", data=bytes(DATA_BYTES_MAX + 1)))) == (
                 grpc.StatusCode.INVALID_ARGUMENT, "TooLarge")  # fmt: skip
 
     run(main())
