@@ -60,7 +60,6 @@ class AgreementBrain:
         self.state = Chain()
         self.peer = Peer(id, voters, timing, recovered, life << 32)
         self.taking: tuple[SnapBegin, list[bytes]] | None = None
-        assert not recovered.snapshot or recovered.base == recovered.snapshot
         for data in recovered.chunks:
             self.state.zxid, self.state.digest = (int(part) for part in data.split())
         for logged in recovered.batches:

@@ -24,7 +24,6 @@ class Ledger:
         self.digests: dict[int, tuple[str, int]] = {}  # zxid -> digest, and who showed it first
         self.leaders: dict[int, int] = {}  # epoch -> the node that established it
         self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
-        self.epochs: dict[int, int] = {}  # node -> highest current epoch seen
         self.highest = 0
 
     def observe(self, node: Node) -> None:
@@ -41,8 +40,6 @@ class Ledger:
             owner = self.leaders.setdefault(status.epoch, node.id)
             if owner != node.id:
                 raise Violation("one leader per epoch", f"epoch {status.epoch}: {owner} and {node.id}")
-        if status.epoch < self.epochs.get(node.id, 0):
-            raise Violation("epochs never fall", f"node {node.id}: {self.epochs[node.id]} then {status.epoch}")
 
     def _executed(self, node: Node, status: Any) -> None:
         life, before = self.applied.get(node.id, (0, 0))

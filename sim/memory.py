@@ -38,6 +38,10 @@ class MemoryStore:
         """All of them, in order."""
         self.records.extend(records)
 
+    def write_partly(self, records: Sequence[Record]) -> None:
+        """The process ends inside the write: half of it got there."""
+        self.write(records[: len(records) // 2])
+
     def recover(self) -> Recovered:
         """Replay of the records. AssertionError when they contradict one another."""
         accepted = current = base = snapshot = 0

@@ -35,6 +35,8 @@ class Store(Protocol):
 
     def write(self, records: Sequence[Record]) -> None: ...
 
+    def write_partly(self, records: Sequence[Record]) -> None: ...
+
     def crash(self, power_loss: bool) -> None: ...
 
 
@@ -84,6 +86,7 @@ class Node:
         self.deliver: Callable[[Any], None] = lambda delivery: None
         self.on_crash: Callable[[], None] = lambda: None
         self.observe: Callable[[Node], None] = lambda node: None
+        self.epochs = (0, 0)  # accepted and current, as the disk reported them durable
         self._jobs: deque[Job] = deque()
         self._disk_busy = False
         self._draining = False
@@ -96,6 +99,8 @@ class Node:
         assert not self.alive
         self.life += 1
         recovered = self.store.recover()
+        if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
+            raise Violation("epochs never fall", f"node {self.id}: {self.epochs}, then {recovered}")
         self.batches = [logged.batch for logged in recovered.batches]
         self.world.note(
             self.name, f"starts; log ends at {recovered.last}, epochs {recovered.accepted} {recovered.current}"
@@ -250,10 +255,13 @@ class Node:
         self._seam()
         records = [record for job in jobs for record in job.records]
         if self.fuse is not None and self.fuse < len(records):
-            self.store.write(records[: self.fuse])  # some of it got there
+            self.store.write_partly(records)
             raise Crash
         if records:
             self.store.write(records)
+            accepted = max((record.epoch for record in records if isinstance(record, durable.Accepted)), default=0)
+            current = max((record.epoch for record in records if isinstance(record, durable.Current)), default=0)
+            self.epochs = (max(self.epochs[0], accepted), max(self.epochs[1], current))
         self.world.note(self.name, f"disk has {len(records)} records")
         self._disk_busy = False
         for job in jobs:

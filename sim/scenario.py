@@ -17,8 +17,9 @@ from sim.faults import Ensemble
 from sim.memory import MemoryStore
 from sim.model import Model
 from sim.network import AWFUL, LAN, SLOW, Network, Quality
-from sim.node import Brain, Node
+from sim.node import Brain, Node, Store
 from sim.sessions import Client, Doors
+from sim.store import DiskStore
 from sim.workload import Workload, judge
 from sim.world import MS, SECOND, Violation, World
 from zooweeper.model import limits
@@ -40,12 +41,14 @@ class Options:
     snapshot_entries: int  # small: snapshots all the time
     window_entries: int  # small: learners need the state rather than the batches
     purges: bool
+    segment_bytes: int  # of the real storage; 0: the disk as an idea
 
     def __str__(self) -> str:
         return (
             f"voters={self.voters} network={self.network.name} seconds={self.seconds} clients={self.clients} "
             f"snapshot_entries={self.snapshot_entries} window_entries={self.window_entries} "
-            f"purges={'yes' if self.purges else 'no'} faults={','.join(self.faults) or 'none'}"
+            f"purges={'yes' if self.purges else 'no'} segment_bytes={self.segment_bytes} "
+            f"faults={','.join(self.faults) or 'none'}"
         )
 
 
@@ -64,6 +67,7 @@ def draw(chance: random.Random) -> Options:
         chance.choice((5, 50, 1000)),
         chance.choice((5, 50, 50_000)),
         chance.random() < 0.5,
+        chance.choice((0, 16_384, 1 << 20)),
     )
 
 
@@ -194,13 +198,19 @@ def config_of(id: int, voters: tuple[int, ...], options: Options) -> Config:
     return Config(id, "sim", members, "", snapshot_entries=options.snapshot_entries)
 
 
+def store_of(world: World, id: int, options: Options) -> Store:
+    if options.segment_bytes:
+        return DiskStore(id, world.chance(f"disk {id}"), options.segment_bytes)
+    return MemoryStore(purges=options.purges)
+
+
 def build(
     world: World, options: Options, make: Callable[[int, tuple[int, ...]], Callable[[Recovered, int], Brain]]
 ) -> tuple[Ensemble, Ledger]:
     """Nodes that know one another, watched by a ledger; none is started."""
     network = Network(world, options.network)
     voters = tuple(range(1, options.voters + 1))
-    nodes = [Node(world, network, id, MemoryStore(purges=options.purges), make(id, voters)) for id in voters]
+    nodes = [Node(world, network, id, store_of(world, id, options), make(id, voters)) for id in voters]
     network.nodes = {node.id: node for node in nodes}
     ledger = Ledger(world)
     for node in nodes:
