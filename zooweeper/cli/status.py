@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from zooweeper.model.config import Member
 from zooweeper.model.zxid import show
 
 if TYPE_CHECKING:
+    from zooweeper.model.config import Member
+    from zooweeper.pb import client_pb2
     from zooweeper.pb.client_pb2 import StatusReply
+
+    Known = Member | client_pb2.Member
 
 DOWN = "down"
 SERVING = ("leader", "follower")
@@ -90,7 +93,7 @@ class Asker:
         self.close()
 
 
-def row(reply: "StatusReply | None", address: str, member: Member | None = None) -> NodeStatus:
+def row(reply: "StatusReply | None", address: str, member: "Known | None" = None) -> NodeStatus:
     """The row of a node that answered, or, with no reply, of one that is down."""
     if reply is None:
         known = (member.id, str(member.wire), str(member.admin)) if member else (None, None, None)
@@ -110,7 +113,7 @@ def row(reply: "StatusReply | None", address: str, member: Member | None = None)
     )
 
 
-def ask_members(members: Sequence[Member], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
+def ask_members(members: "Sequence[Known]", timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
     """The rows of an ensemble whose members are known."""
     addresses = [str(member.grpc) for member in members]
     with Asker(addresses) as asker:
@@ -119,10 +122,16 @@ def ask_members(members: Sequence[Member], timeout_s: float = ASK_TIMEOUT_S) -> 
 
 
 def ask_addresses(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
-    """The rows of the nodes behind some addresses."""
+    """The rows of the ensemble behind some addresses: of all its members, as soon as one node answers."""
     with Asker(addresses) as asker:
         replies = asker.ask(timeout_s)
-    return [row(reply, to) for reply, to in zip(replies, addresses, strict=True)]
+    answered = {reply.id: row(reply, to) for reply, to in zip(replies, addresses, strict=True) if reply}
+    members = next((reply.members for reply in replies if reply), ())
+    if not members:
+        return [row(reply, to) for reply, to in zip(replies, addresses, strict=True)]
+    others = ask_members([member for member in members if member.id not in answered], timeout_s)
+    rows = answered | {one.id: one for one in others if one.id is not None}
+    return [rows[node] for node in sorted(rows)]
 
 
 @dataclass(frozen=True, slots=True)

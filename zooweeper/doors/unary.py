@@ -188,6 +188,10 @@ class Unary:
             pid=os.getpid(),
             cluster=self._config.cluster,
             version=self._version,
+            members=[
+                pb.Member(id=one.id, grpc=str(one.grpc), wire=str(one.wire), admin=str(one.admin))
+                for one in self._config.members
+            ],
         )
 
 

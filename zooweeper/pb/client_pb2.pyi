@@ -665,6 +665,7 @@ class StatusReply(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     role: _builtins.str
     """leader, follower, looking"""
@@ -687,6 +688,10 @@ class StatusReply(_message.Message):
     cluster: _builtins.str
     version: _builtins.str
     phase: _builtins.str
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
+        """of the ensemble, this node among them"""
+
     def __init__(
         self,
         *,
@@ -709,11 +714,40 @@ class StatusReply(_message.Message):
         cluster: _builtins.str = ...,
         version: _builtins.str = ...,
         phase: _builtins.str = ...,
+        members: _abc.Iterable[Global___Member] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "cluster", b"cluster", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "cluster", b"cluster", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "members", b"members", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusReply: _TypeAlias = StatusReply  # noqa: Y015
+
+@_typing.final
+class Member(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    GRPC_FIELD_NUMBER: _builtins.int
+    WIRE_FIELD_NUMBER: _builtins.int
+    ADMIN_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    grpc: _builtins.str
+    wire: _builtins.str
+    admin: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        grpc: _builtins.str = ...,
+        wire: _builtins.str = ...,
+        admin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "grpc", b"grpc", "id", b"id", "wire", b"wire"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Member: _TypeAlias = Member  # noqa: Y015
