@@ -11,7 +11,7 @@ from zooweeper.codec.record import Record
 from zooweeper.model.acl import OPEN, Acl
 from zooweeper.model.errors import BadArguments, ErrorCode, TooLarge, ZkError, error_for
 from zooweeper.model.events import WatcherType, WatchMode
-from zooweeper.model.limits import FRAME_BYTES_MAX
+from zooweeper.model.limits import FRAME_BYTES_MAX, MULTI_PARTS_MAX
 from zooweeper.model.paths import validate
 from zooweeper.model.stat import Stat
 from zooweeper.ops.create import Create, Create2, CreateContainer, CreateTtl
@@ -273,6 +273,8 @@ class Calls:
     def multi(self, parts: Sequence[tuple[type[Op], Record]]) -> Call[list[Any]]:
         """The results: a path of create, a Stat of set, None of delete and check. If one part failed, its error is
         raised by `decode`, and nothing was done."""
+        if len(parts) > MULTI_PARTS_MAX:
+            raise TooLarge(f"a transaction has at most {MULTI_PARTS_MAX} parts, this one {len(parts)}")
         request = Multi.Request([Part(op.code, record) for op, record in parts])
 
         def decode(body: bytes) -> list[Any]:
@@ -310,6 +312,8 @@ class Calls:
     ) -> Call[tuple[list["tuple[bytes, Stat] | ZkError"], list["list[str] | ZkError"]]]:
         """Data of some znodes and children of others, of one moment; an error stands in its place."""
         paths = [*get, *children]
+        if len(paths) > MULTI_PARTS_MAX:
+            raise TooLarge(f"one read of several has at most {MULTI_PARTS_MAX} parts, this one {len(paths)}")
         request = MultiRead.Request(
             [Part(GetData.code, GetData.Request(self.full(path))) for path in get]
             + [Part(GetChildren.code, GetChildren.Request(self.full(path))) for path in children]

@@ -16,6 +16,16 @@ from zooweeper_client.options import BadHosts, parse_hosts
 
 
 @dataclass(frozen=True, slots=True)
+class MemberAddresses:
+    """Where one member of the ensemble is reached."""
+
+    id: int
+    grpc: str
+    wire: str
+    admin: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """One node at one moment. `zxid`: last logged; `applied`: last executed; `digest`: of the state at `applied`."""
 
@@ -38,6 +48,7 @@ class NodeStatus:
     cluster: str
     version: str
     phase: str
+    members: tuple[MemberAddresses, ...]  # of the ensemble, this node among them
 
 
 async def status(address: str, timeout: float = 2.0) -> NodeStatus:
@@ -74,4 +85,5 @@ async def status(address: str, timeout: float = 2.0) -> NodeStatus:
         reply.cluster,
         reply.version,
         reply.phase,
+        tuple(MemberAddresses(one.id, one.grpc, one.wire, one.admin) for one in reply.members),
     )
