@@ -1,7 +1,7 @@
 """One node, put together and run: folder, brain, disk thread, peers, doors; and taken apart when it is told to stop.
 
 Rules: the only place that knows all parts. Whatever keeps a node from starting is one clear line and an exit code
-(ZooKeeper's): 3 the folder cannot be used, 10 log or snapshot, 14 the peer port is taken, 1 anything else.
+(ZooKeeper's): 3 the folder cannot be used, 14 the peer port is taken, 1 anything else.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from zooweeper.doors.server import GrpcDoor
 from zooweeper.doors.server import PortTaken as GrpcPortTaken
 from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
+from zooweeper.model.errors import DataInconsistency
 from zooweeper.model.zxid import show
 from zooweeper.replica.events import HandOff
 from zooweeper.replica.replica import Replica
@@ -27,12 +28,13 @@ from zooweeper.runtime import clock, collector, logs
 from zooweeper.runtime.loop import Node
 from zooweeper.storage.disk import OsDisk
 from zooweeper.storage.folder import Damaged, FolderError, begin_repair, read_identity
+from zooweeper.storage.records import Identity
 from zooweeper.storage.storage import Storage
 from zooweeper.storage.writer import Writer
 from zooweeper.transport.peers import Peers
 from zooweeper.transport.peers import PortTaken as PeerPortTaken
 
-EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FOLDER, EXIT_DATA, EXIT_PEER_PORT = 1, 2, 3, 10, 14
+EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FOLDER, EXIT_PEER_PORT = 1, 2, 3, 14
 HAND_OFF_MS = 1000  # how long a leader that stops waits for another one
 
 log = getLogger("zooweeper.node")
@@ -53,8 +55,7 @@ class RunningNode:
         """Opens the folder, repairing it if it is damaged, and recovers. CannotStart."""
         started = time.monotonic()
         self.config = config
-        self._storage, recovered, incarnation = _open(config)
-        brain = Replica(config, recovered, random.Random(secrets.randbits(64)))
+        self._storage, recovered, brain, incarnation = _open(config)
         brain.step(clock.tick())
         self.node = Node(config.id, brain, config.timing.tick_ms, fatal)
         self._writer = Writer(self._storage, self.node.report, self.node.disk_failed)
@@ -93,22 +94,31 @@ class RunningNode:
         self._storage.close()
 
 
-def _open(config: Config) -> tuple[Storage, Recovered, bytes]:
-    """The folder's storage, what was in it, and its incarnation. A damaged one begins anew, without vote."""
+def _open(config: Config) -> tuple[Storage, Recovered, Replica, bytes]:
+    """The folder's storage, what was in it, the brain that begins with it, and the folder's incarnation. A damaged
+    folder begins anew, without vote. CannotStart."""
     disk = OsDisk(Path(config.data_dir))
     try:
         identity = read_identity(disk, config.cluster, config.id)
         try:
-            storage, recovered = Storage.open(disk, identity)
+            return *_recover(config, disk, identity), identity.incarnation
         except Damaged as error:
             log.error("damaged reason=%r; the files are set aside, the node comes back without vote", str(error))
             identity = begin_repair(disk, identity, secrets.token_bytes(16))
-            storage, recovered = Storage.open(disk, identity)
+            return *_recover(config, disk, identity), identity.incarnation
     except FolderError as error:
         raise CannotStart(str(error), EXIT_FOLDER) from None
     except OSError as error:
         raise CannotStart(f"{config.data_dir}: {error.strerror}", EXIT_FOLDER) from None
-    return storage, recovered, identity.incarnation
+
+
+def _recover(config: Config, disk: OsDisk, identity: Identity) -> tuple[Storage, Recovered, Replica]:
+    """Damaged when what is on disk is not what was written."""
+    storage, recovered = Storage.open(disk, identity)
+    try:
+        return storage, recovered, Replica(config, recovered, random.Random(secrets.randbits(64)))
+    except (ValueError, DataInconsistency) as error:
+        raise Damaged(f"{config.data_dir}: the newest snapshot is damaged: {error}") from error
 
 
 def _exit(code: int) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Any, Protocol
 
-from zooweeper.model.durable import Record
+from zooweeper.model.durable import Cut, Installed, Record
 from zooweeper.model.errors import ThrottledOp
 from zooweeper.model.limits import CONNECTIONS_MAX
+from zooweeper.model.zxid import show
 from zooweeper.replica.events import Disconnect, Event, PeerDown, PeerUp, Received, SnapshotWritten
 from zooweeper.replica.outbox import Outbox
 from zooweeper.replica.status import Status
@@ -26,6 +27,8 @@ from zooweeper.zab.messages import Message
 EXIT_BROKEN = 1  # a mistake in the program
 EXIT_STOPPED = 10  # the brain cannot keep its promises
 EXIT_DISK = 75  # writing failed; what is on disk decides at the next start
+
+SHOWN: dict[type, str] = {Cut: "synced by=trunc", Installed: "synced by=snap"}  # in the log; DIFF is the rule
 
 log = getLogger("zooweeper.node")
 
@@ -85,7 +88,7 @@ class Node:
         self._waking = False  # a call of _on_reported is on its way
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        self._shown = ("", 0, 0)
+        self._shown = ("", "", 0, 0)
 
     def start(self, disk: Disk, net: Net) -> None:
         """Begin to tick. The brain has had its first Tick."""
@@ -200,6 +203,9 @@ class Node:
             self._fatal(EXIT_STOPPED)
             return
         if outbox.disk:
+            for record in outbox.disk:
+                if type(record) in SHOWN:
+                    log.info("%s zxid=%s", SHOWN[type(record)], show(record.zxid))  # type: ignore[union-attr]
             self._token += 1
             self._held.append(Held(self._token, outbox))
             self.disk.submit(outbox.disk, self._token)
@@ -219,10 +225,10 @@ class Node:
 
     def _show(self) -> None:
         status = self.brain.status()
-        shown = (status.role, status.epoch, status.leader)
+        shown = (status.role, status.phase, status.epoch, status.leader)
         if shown != self._shown:
             self._shown = shown
-            log.info("role role=%s epoch=%d leader=%d phase=%s", status.role, status.epoch, status.leader, status.phase)
+            log.info("role.%s phase=%s epoch=%d leader=%d", *shown)
 
     def _break(self, what: str) -> None:
         log.exception("%s; the node stops", what)

@@ -251,6 +251,9 @@ class Peers:
             reason = f"it sent bytes that are no message: {error}"
         except (grpc.RpcError, grpc.aio.BaseError) as error:
             reason = _brief(error)
+        except asyncio.CancelledError:
+            reason = "the stream broke"
+            raise
         finally:
             self._drop(link, reason)
 
