@@ -129,8 +129,9 @@ class SessionStream:
     def _fail(self, error: ZkError) -> None:
         """Say why, and end the stream."""
         if not self._closing:
-            self._out.append((self._open, self._open_bytes))  # nothing may stand behind the failure
-            self._open, self._open_bytes = pb.ServerMessage(), 0
+            if self._open_bytes:  # nothing may stand behind the failure
+                self._out.append((self._open, self._open_bytes))
+                self._open, self._open_bytes = pb.ServerMessage(), 0
             failure = self._gather(len(error.detail)).failure
             failure.error = error.code
             failure.detail = error.detail[:1000]
