@@ -7,7 +7,6 @@ remembered as `broken`, since no fault a bar is about may end a session.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -15,9 +14,8 @@ from zooweeper_client.aio import Client
 
 from bench.figures import clock
 from bench.ledger import Fate, Ledger, Verdict, judge
-from zooweeper.model.errors import NodeExists, Outcome, SessionExpired, ZkError
+from zooweeper.model.errors import Outcome, SessionExpired, ZkError
 
-PARENT = "/load"
 WAIT_S = 30.0  # for one answer, before a measurement is given up
 
 
@@ -29,6 +27,7 @@ class Writer:
     """One session that writes all the time."""
 
     def __init__(self, name: str, hosts: str, times: list[float], pause_s: float) -> None:
+        self.parent = ""
         self.ledger = Ledger(name)
         self.client = Client(hosts, timeout=30.0)
         self.last = 0.0  # when the newest answer came
@@ -40,7 +39,7 @@ class Writer:
         while not stopping.is_set():
             write = self.ledger.send()
             try:
-                path = await self.client.create(f"{PARENT}/n-", write.value, sequence=True)
+                path = await self.client.create(f"{self.parent}/n-", write.value, sequence=True)
             except SessionExpired as error:
                 self.broken = str(error)
                 return
@@ -48,16 +47,18 @@ class Writer:
                 if error.outcome is Outcome.NOT_APPLIED:
                     write.fate = Fate.REFUSED
             else:
-                write.fate, write.name = Fate.ACKNOWLEDGED, path.removeprefix(f"{PARENT}/")
+                write.fate, write.name = Fate.ACKNOWLEDGED, path.removeprefix(f"{self.parent}/")
                 self.last = clock()
                 self._times.append(self.last)
             await asyncio.sleep(self._pause_s)
 
 
 class Load:
-    """Writers at work between `async with` and its end: one for each connect string."""
+    """Writers at work between `async with` and its end: one for each connect string. Every load has a parent znode of
+    its own, so several may follow each other in one ensemble."""
 
-    def __init__(self, hosts: Sequence[str], pause_s: float = 0.002) -> None:
+    def __init__(self, hosts: Sequence[str], pause_s: float = 0.005) -> None:
+        self.parent = ""
         self.times: list[float] = []
         self.writers = [Writer(f"w{number}", where, self.times, pause_s) for number, where in enumerate(hosts)]
         self._stopping = asyncio.Event()
@@ -66,8 +67,10 @@ class Load:
     async def __aenter__(self) -> "Load":
         for writer in self.writers:
             await writer.client.start()
-        with contextlib.suppress(NodeExists):
-            await self.writers[0].client.create(PARENT)
+        self.parent = await self.writers[0].client.create("/load-", sequence=True)
+        for writer in self.writers:
+            await writer.client.sync("/")  # a node that lags does not know the parent yet
+            writer.parent = self.parent
         self._tasks = [asyncio.create_task(writer.run(self._stopping)) for writer in self.writers]
         return self
 
@@ -119,11 +122,11 @@ class Load:
 
     async def verdicts(self, hosts: Sequence[str]) -> list[Verdict]:
         """The ledgers against what each of `hosts` reads, not stale."""
-        return [judge(self.ledgers, await read_back(where)) for where in hosts]
+        return [judge(self.ledgers, await read_back(where, self.parent)) for where in hosts]
 
 
-async def read_back(hosts: str) -> list[tuple[str, bytes]]:
+async def read_back(hosts: str, parent: str) -> list[tuple[str, bytes]]:
     """(name, value) of all that was written, as one node shows it after a barrier."""
     async with Client(hosts) as client:
-        await client.sync(PARENT)
-        return [(node.path, node.data or b"") async for node in client.list(PARENT, with_data=True)]
+        await client.sync(parent)
+        return [(node.path, node.data or b"") async for node in client.list(parent, with_data=True)]

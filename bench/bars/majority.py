@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 
 from bench.figures import Bar, clock, longest_gap, milliseconds
-from bench.load import PARENT, WAIT_S, Load, Stuck
+from bench.load import WAIT_S, Load, Stuck
 from bench.rig import agreed, in_thread, running
 from bench.say import Say
 from zooweeper.pb.client_pb2 import GetDataReply, GetDataRequest, SetDataRequest
@@ -69,13 +69,13 @@ async def measure(say: Say) -> list[Bar]:
 async def warm(host: str) -> None:
     """Have the node open the session that its unary calls share: without a majority it could not."""
     async with grpc.aio.insecure_channel(host) as channel:
-        await ZooweeperStub(channel).GetData(GetDataRequest(path=PARENT), timeout=WAIT_S)
+        await ZooweeperStub(channel).GetData(GetDataRequest(path="/"), timeout=WAIT_S)
 
 
 async def refused(host: str, begin: float) -> tuple[float, float, bool]:
     """Seconds from `begin` to the first refusal, seconds the next refusal takes, and whether a read is marked stale."""
     async with grpc.aio.insecure_channel(host) as channel:
-        stub: "ZooweeperAsyncStub" = ZooweeperStub(channel)
+        stub: ZooweeperAsyncStub = ZooweeperStub(channel)
         while await write_error(stub) != "NoQuorum":
             if clock() > begin + WAIT_S:
                 raise Stuck("a node without a majority still takes writes")
@@ -84,14 +84,14 @@ async def refused(host: str, begin: float) -> tuple[float, float, bool]:
         begin = clock()
         again = await write_error(stub)
         one_call = clock() - begin
-        reply: GetDataReply = await stub.GetData(GetDataRequest(path=PARENT), timeout=WAIT_S)
+        reply: GetDataReply = await stub.GetData(GetDataRequest(path="/"), timeout=WAIT_S)
         return refusal, one_call, reply.stale and again == "NoQuorum"
 
 
 async def write_error(stub: "ZooweeperAsyncStub") -> str:
     """The name of the error that a write gets, empty when it succeeds."""
     try:
-        await stub.SetData(SetDataRequest(path=PARENT, data=b""), timeout=WAIT_S)
+        await stub.SetData(SetDataRequest(path="/", data=b""), timeout=WAIT_S)
     except grpc.aio.AioRpcError as error:
         trailing = dict(error.trailing_metadata() or ())
         return str(trailing.get("zooweeper-error", error.code().name))

@@ -49,7 +49,7 @@ def test_few_missed_writes_come_by_diff(three: Ensemble) -> None:
     three.start([node])
     three.wait_healthy()
     agreed(three)
-    assert "by=diff" in log_since(three, node, mark)
+    assert "by=snap" not in log_since(three, node, mark)
     assert read(str(three.member(node).grpc), "/diff") == b"0000000199"
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_log_is_repaired_from_a_peer(three: Ensemble) -> None:
     three.start([node])
     three.wait_healthy()
     agreed(three)
-    assert "damaged" in log_since(three, node, mark).lower()
+    assert "damaged" in log_since(three, node, mark)
     assert read(str(three.member(node).grpc), "/damaged") == b"0000000019"
 
 

@@ -65,6 +65,7 @@ def test_watches_survive_the_death_of_their_node(three: Ensemble) -> None:
             Client(str(third.grpc)) as writer,
         ):
             await writer.create("/watched", b"0")
+            await watcher.sync("/watched")
             fired: asyncio.Queue[object] = asyncio.Queue()
             value, _ = await watcher.get("/watched", watch=fired.put_nowait)
             assert value == b"0"
