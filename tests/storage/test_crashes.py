@@ -82,7 +82,7 @@ def check(found: dict[str, Any], acked: int, issued: int) -> None:
     assert any(matches(found, expected(count)) for count in range(acked, issued + 1)), (acked, issued, found)
     if found["snapshot"]:
         assert found["chunks"] == IMAGES[found["snapshot"]]
-    zxids = [0, *(record.zxid for record in FLAT[:acked] if type(record) in (SnapshotBegin, Installed))]
+    zxids = [0, *(record.zxid for record in FLAT[:acked] if isinstance(record, SnapshotBegin | Installed))]
     ended = [zxid for zxid in zxids if zxid not in (make(1, 7), make(4, 9))]  # never ended; ended before installed
     assert found["snapshot"] >= ended[-1], (found["snapshot"], ended)
 
@@ -119,7 +119,7 @@ Crash = Callable[[SimDisk], None]
 CRASHES: list[Crash] = [
     SimDisk.lose_unsynced,
     SimDisk.kill,
-    *(lambda disk, seed=seed: disk.crash(Random(seed)) for seed in range(6)),  # type: ignore[misc]
+    *(lambda disk, seed=seed: disk.crash(Random(seed)) for seed in range(6)),
 ]
 
 
@@ -130,7 +130,7 @@ def test_the_script_does_what_it_is_for() -> None:
         names |= set(disk.names())
         if acked == issued:
             copy = disk.copy()
-            storage, recovered = Storage.open(copy, identity, SEGMENT)
+            _, recovered = Storage.open(copy, identity, SEGMENT)
             check(content(recovered), acked, issued)
     assert len([name for name in names if name.startswith("log.")]) > 8
     assert len([name for name in disk.names() if name.startswith("snapshot.")]) == 1  # of the install
@@ -156,10 +156,10 @@ def test_power_cut_at_every_operation(part: int) -> None:
         for crash in CRASHES:
             crashed = disk.copy()
             crash(crashed)
-            storage, recovered = Storage.open(crashed, identity, SEGMENT)
+            _, recovered = Storage.open(crashed, identity, SEGMENT)
             check(content(recovered), acked, issued)
             crashed.lose_unsynced()  # what recovery found, it made durable
-            storage, again = Storage.open(crashed, identity, SEGMENT)
+            _, again = Storage.open(crashed, identity, SEGMENT)
             assert replace(again, chunks=iter(())).batches == recovered.batches
             crashed.lose_unsynced()
             goes_on(crashed, identity)

@@ -111,12 +111,12 @@ def test_no_snapshot_left() -> None:
     assert reopened(copy, identity)["base"] == 0  # the log still reaches back to its beginning
     disk.remove(FIRST)
     disk.remove("log.0000000002")
-    with pytest.raises(Damaged, match="the log begins after 1:[0-9], and no sound snapshot reaches so far"):
+    with pytest.raises(Damaged, match=r"the log begins after 1:[0-9], and no sound snapshot reaches so far"):
         Storage.open(disk, identity, SEGMENT)
 
 
 def test_the_file_cut_at_every_byte() -> None:
-    """Never durable (the hint does not speak of it): the log ends with the last whole record, and goes on from there."""
+    """Never durable (the hint does not speak of it): the log ends with the last whole record, and goes on there."""
     disk, identity = filled()
     data = disk.read(FIRST).rstrip(b"\0")
     storage, recovered = Storage.open(disk, identity, 2 * SEGMENT)
@@ -178,7 +178,7 @@ def test_missing_and_misplaced_segments() -> None:
     for name in logs[2:]:
         missing = disk.copy()
         missing.remove(name)
-        with pytest.raises(Damaged, match="gone|missing"):
+        with pytest.raises(Damaged, match=r"gone|missing"):
             Storage.open(missing, identity, SEGMENT)
     swapped = disk.copy()
     swapped.poke(logs[-1], 0, disk.read(logs[-2]))
@@ -212,6 +212,22 @@ def test_a_block_written_in_another_place() -> None:
                 detected_or(wrong, identity, wanted, at)
 
 
+def test_a_record_of_another_past_in_its_very_place() -> None:
+    """Right segment, right index, right checksum: only the chain tells that it followed something else."""
+    disk, identity = filled()
+    other = disk.copy()
+    for one, committed in ((disk, 0), (other, make(2, 1))):
+        storage, _ = Storage.open(one, identity, 2 * SEGMENT)
+        storage.write([batch(2, 5, committed=committed)])
+        storage.write([batch(2, 6)])
+        storage.close()
+    data = disk.read(FIRST).rstrip(b"\0")
+    size = 37 + 24 + 32 + 5  # of a record with a batch of one entry
+    disk.poke(FIRST, len(data) - size, other.read(FIRST, len(data) - size, size))
+    with pytest.raises(Damaged, match=r"@D"):
+        Storage.open(disk, identity, SEGMENT)
+
+
 def test_damage_before_the_snapshot_is_no_reason_to_stop() -> None:
     disk, identity = with_snapshots()
     wanted = reopened(disk, identity)
@@ -242,12 +258,13 @@ def test_a_snapshot_that_was_never_installed_is_void() -> None:
     wanted = reopened(disk, identity)
     storage, _ = Storage.open(disk, identity, SEGMENT)
     foreign = make(3, 100)
-    storage.write(snapshot(foreign, ((1, 2), (3, 100)), b"theirs"))
+    for counter in range(97, 101):  # again and again, while the leaders change
+        storage.write(snapshot(make(3, counter), ((1, 2), (3, counter)), b"theirs"))
     storage.write([Accepted(4)])
     disk.lose_unsynced()
     found = reopened(disk, identity)
     assert found == {**wanted, "accepted": 4}
-    assert f"snapshot.{foreign:016x}" not in disk.names()
+    assert not [name for name in disk.names() if name.startswith("snapshot.000003")]
     storage, _ = Storage.open(disk, identity, SEGMENT)
     storage.write(snapshot(foreign, ((1, 2), (3, 100)), b"theirs"))
     storage.write([Installed(foreign, ((1, 2), (3, 100)))])

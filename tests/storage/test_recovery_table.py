@@ -1,6 +1,7 @@
 """The table of recovery has exactly one row for each input, and each row is reached."""
 
 from itertools import product
+from pathlib import Path
 
 from zooweeper.storage.recovery import ROWS, Action, Place, judge
 
@@ -30,3 +31,10 @@ def test_what_was_durable_is_never_cut() -> None:
             assert place.covered
         if judge(place).action is Action.KEEP:
             assert place.sound and place.placed and place.sensible
+
+
+def test_the_page_shows_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+    for row in ROWS:
+        cells = " | ".join("" if cell == "-" else cell for cell in row.pattern)
+        assert f"| {row.label} | {cells} | **{row.action.value}** | {row.why} |\n" in page
