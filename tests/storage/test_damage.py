@@ -245,6 +245,9 @@ def test_sectors_that_cannot_be_read() -> None:
     rotten = disk.copy()
     rotten.spoil("snapshot.0000010000000009", 0)
     assert reopened(rotten, identity)["batches"][-7:] == wanted["batches"][-7:]
+    rotten = disk.copy()
+    rotten.spoil("durable", 0)
+    assert reopened(rotten, identity) == wanted
     last = [name for name in disk.names() if name.startswith("log.")][-1]
     disk.spoil(last, 0)
     with pytest.raises(Damaged, match="cannot be read"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim.memory import MemoryStore
 from tests.storage.sample import SEGMENT, batch, content, formatted, history, install, reopened, snapshot
 from zooweeper.model.durable import Accepted, Current, Cut, Record, SnapshotChunk
-from zooweeper.model.limits import SNAPSHOTS_KEPT
+from zooweeper.model.limits import READ_BACK_BYTES_MAX, SNAPSHOTS_KEPT
 from zooweeper.model.zxid import counter_of, epoch_of, make
 from zooweeper.storage.folder import Damaged
 from zooweeper.storage.log import Segment
@@ -205,6 +205,9 @@ def test_what_does_not_follow_is_never_written() -> None:
             storage.write(list(wrong))
         storage.close()
         assert reopened(disk, identity)["batches"] == before.batches
-    storage, _ = Storage.open(disk, identity, SEGMENT)
-    with pytest.raises(AssertionError):
-        storage.write([SnapshotChunk(make(1, 1), 0, b"")])
+    too_large = batch(1, 2)
+    too_large.batch.data = bytes(READ_BACK_BYTES_MAX)
+    for impossible in ([SnapshotChunk(make(1, 1), 0, b"")], [too_large]):
+        storage, _ = Storage.open(disk, identity, SEGMENT)
+        with pytest.raises(AssertionError):
+            storage.write(list(impossible))

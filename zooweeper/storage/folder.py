@@ -131,7 +131,10 @@ def begin_repair(disk: Disk, identity: Identity, incarnation: bytes, segment_byt
     take_lock(disk)
     remove_temporaries(disk)
     if REPAIR_NAME in disk.names():
-        renewed, payload, _ = unseal(REPAIR_MAGIC, disk.read(REPAIR_NAME))
+        try:
+            renewed, payload, _ = unseal(REPAIR_MAGIC, disk.read(REPAIR_NAME))
+        except ValueError as error:
+            raise FolderError(f"{disk.where}/{REPAIR_NAME}: {error}; remove the folder, format it anew") from None
         (accepted,) = _REPAIR.unpack(payload)
     else:
         for name in disk.names():

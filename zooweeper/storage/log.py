@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from zooweeper.model.durable import Accepted, Current, Cut, Epochs, Logged
+from zooweeper.model.limits import READ_BACK_BYTES_MAX
 from zooweeper.storage.disk import Disk, File
 from zooweeper.storage.facts import Facts
 from zooweeper.storage.records import (
@@ -124,6 +125,7 @@ class Log:
         batch = record.batch
         data = batch.data
         length = BATCH.size + len(data)
+        assert length <= READ_BACK_BYTES_MAX, length  # or recovery would not believe it
         if self._position + self._size + RECORD.size + length > self._room:
             self._next_segment(RECORD.size + length)
         self.facts.on_logged(batch)

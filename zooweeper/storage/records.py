@@ -94,6 +94,7 @@ def seal(magic: bytes, identity: Identity, payload: bytes = b"") -> bytes:
     assert len(magic) == 8 and len(identity.incarnation) == 16 and 0 < len(cluster) <= CLUSTER_BYTES_MAX
     body = _SHEET.pack(magic, VERSION, identity.node, identity.incarnation, len(cluster)) + cluster
     body += _LENGTH.pack(len(payload)) + payload
+    assert len(body) + _LENGTH.size <= READ_BACK_BYTES_MAX, len(body)
     return body + _LENGTH.pack(crc32(body))
 
 

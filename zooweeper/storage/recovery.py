@@ -220,10 +220,11 @@ class _Reader:
         return head
 
     def hint(self) -> int:
-        """The index that the hint gives, 0 if it is not whole: it is never synced."""
-        if HINT_NAME not in self.disk.names():
+        """The index that the hint gives; 0 if it is not there whole, for it is never synced."""
+        try:
+            data = self.disk.read(HINT_NAME)
+        except OSError:
             return 0
-        data = self.read(HINT_NAME)
         if len(data) < HINT.size:
             return 0
         index, crc = HINT.unpack_from(data)

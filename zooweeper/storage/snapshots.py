@@ -60,7 +60,7 @@ class SnapshotWriter:
         self._sum = 0
 
     def chunk(self, index: int, data: bytes) -> None:
-        assert index == self._count, (index, self._count)
+        assert index == self._count and len(data) <= READ_BACK_BYTES_MAX, (index, self._count, len(data))
         self._sum = crc32(data, self._sum)
         self._count += 1
         self._write(pack_piece(index, data))
