@@ -46,6 +46,7 @@ INCARNATION_BYTES = 16
 NODE_MAX = 255
 
 _REPAIR = Struct("!I")
+MISSING = "no such folder; format it first (zooweeper init; --rejoin if it was lost)"
 
 
 class FolderError(Exception):
@@ -84,9 +85,7 @@ def read_identity(disk: Disk, cluster: str = "", node: int = 0) -> Identity:
         try:
             found = disk.names()
         except FileNotFoundError:
-            raise FolderError(
-                f"{disk.where}: no such folder; format it first (zooweeper init; --rejoin if it was lost)"
-            ) from None
+            raise FolderError(f"{disk.where}: {MISSING}") from None
         what = "holds files, but not whose they are; restore it or remove it" if found else "is empty; format it first"
         raise FolderError(f"{disk.where}: {what} (zooweeper init)") from None
     try:
@@ -111,9 +110,7 @@ def take_lock(disk: Disk) -> None:
     except BlockingIOError:
         raise FolderError(f"{disk.where}: another process is using it; stop that one first") from None
     except FileNotFoundError:
-        raise FolderError(
-            f"{disk.where}: no such folder; format it first (zooweeper init; --rejoin if it was lost)"
-        ) from None
+        raise FolderError(f"{disk.where}: {MISSING}") from None
 
 
 def remove_temporaries(disk: Disk) -> None:
