@@ -10,7 +10,7 @@ import pytest
 from tests.storage.sample import INCARNATION, batch
 from zooweeper.model.durable import Accepted, Record
 from zooweeper.storage.disk import OsDisk
-from zooweeper.storage.folder import format_folder
+from zooweeper.storage.folder import format_folder, read_identity
 from zooweeper.storage.storage import Storage
 from zooweeper.storage.writer import Writer
 
@@ -41,16 +41,10 @@ def folder(tmp_path: Path) -> OsDisk:
 
 
 def gate(disk: OsDisk) -> Gate:
-    storage, _ = Gate.open(disk, _identity(disk), 1 << 16)
+    storage, _ = Gate.open(disk, read_identity(disk), 1 << 16)
     assert isinstance(storage, Gate)
     storage.prepare()
     return storage
-
-
-def _identity(disk: OsDisk):  # type: ignore[no-untyped-def]
-    from zooweeper.storage.folder import read_identity
-
-    return read_identity(disk)
 
 
 def test_what_waits_goes_together_and_reports_in_order(folder: OsDisk) -> None:
@@ -67,7 +61,7 @@ def test_what_waits_goes_together_and_reports_in_order(folder: OsDisk) -> None:
     writer.close()
     assert storage.writes == [1, 9] and reported == list(range(10)) and failures == []
     storage.close()
-    _, recovered = Storage.open(folder, _identity(folder), 1 << 16)
+    _, recovered = Storage.open(folder, read_identity(folder), 1 << 16)
     assert len(recovered.batches) == 9
 
 
