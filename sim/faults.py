@@ -119,7 +119,7 @@ def break_client(ensemble: Ensemble, chance: random.Random) -> None:
 FAULTS: dict[str, tuple[Callable[[Ensemble, random.Random], None], int]] = {
     # name: what, and once in how many milliseconds at most
     "crash": (crash, 1500),
-    "crash_all": (crash_all, 12_000),
+    "crash_all": (crash_all, 5000),
     "pause": (pause, 3000),
     "break_stream": (break_stream, 700),
     "cut": (cut, 2500),

@@ -42,13 +42,14 @@ class Options:
     window_entries: int  # small: learners need the state rather than the batches
     purges: bool
     segment_bytes: int  # of the real storage; 0: the disk as an idea
+    disk_us: int  # of an fsync, on average
 
     def __str__(self) -> str:
         return (
             f"voters={self.voters} network={self.network.name} seconds={self.seconds} clients={self.clients} "
             f"snapshot_entries={self.snapshot_entries} window_entries={self.window_entries} "
             f"purges={'yes' if self.purges else 'no'} segment_bytes={self.segment_bytes} "
-            f"faults={','.join(self.faults) or 'none'}"
+            f"disk_us={self.disk_us} faults={','.join(self.faults) or 'none'}"
         )
 
 
@@ -68,6 +69,7 @@ def draw(chance: random.Random) -> Options:
         chance.choice((5, 50, 50_000)),
         chance.random() < 0.5,
         chance.choice((0, 16_384, 1 << 20)),
+        chance.choice((100, 1000, 20_000)),
     )
 
 
@@ -210,7 +212,7 @@ def build(
     """Nodes that know one another, watched by a ledger; none is started."""
     network = Network(world, options.network)
     voters = tuple(range(1, options.voters + 1))
-    nodes = [Node(world, network, id, store_of(world, id, options), make(id, voters)) for id in voters]
+    nodes = [Node(world, network, id, store_of(world, id, options), make(id, voters), options.disk_us) for id in voters]
     network.nodes = {node.id: node for node in nodes}
     ledger = Ledger(world)
     for node in nodes:

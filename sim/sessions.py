@@ -118,6 +118,7 @@ class Client:
         self.name = f"c{id}"
         self.node_quality = quality
         self.chance = world.chance(f"client {id}")
+        self.patience_us = self.chance.choice((1000, 2000, 8000)) * MS  # then it tries another node
         self.history: list[Operation] = []
         self.welcomes = 0
         self.calm = False  # nothing is broken any more: a session must not expire
@@ -182,7 +183,7 @@ class Client:
         if self.link is None:
             return
         waiting = self.pending or not self.live
-        if waiting and self.world.now_us - max(self.heard_us, self.since_us) > TIMEOUT_MS * MS // 2:
+        if waiting and self.world.now_us - max(self.heard_us, self.since_us) > self.patience_us:
             self.drop()
         elif self.live:
             self.link.up.push(Heard(self.link.number))
