@@ -81,6 +81,11 @@ class ZkError(Exception):
     def name(self) -> str:
         return type(self).__name__
 
+    @property
+    def about(self) -> str:
+        """Path and detail, as far as they are known: what travels with the code."""
+        return f"{self.path}: {self.detail}" if self.path and self.detail else self.path or self.detail
+
     def __str__(self) -> str:
         text = self.name
         if self.path:

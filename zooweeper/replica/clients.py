@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from zooweeper.codec.record import Record
 from zooweeper.model import limits
 from zooweeper.model.acl import Id
 from zooweeper.model.entry import REQUEST_SIZE, Entry, pack_request
@@ -149,10 +150,9 @@ class Clients:
         try:
             if op is None:
                 raise Unimplemented(f"operation {ask.code}")
-            if ask.code != AddIdentity.code:  # that one only a door can ask for
-                admit(ask.code, ask.body)
+            request = None if ask.code == AddIdentity.code else admit(ask.code, ask.body)  # that one a door made
             if op.kind is OpKind.READ and not ask.linear:
-                self._read_in_turn(connection, ask)
+                self._read_in_turn(connection, ask, request)
             elif op.kind is OpKind.READ or ask.code == Sync.code:
                 self._barrier(connection, ask)
             elif op.kind is OpKind.LOCAL:
@@ -162,7 +162,7 @@ class Clients:
             else:
                 self._write(connection, ask)
         except ZkError as error:
-            self._in_turn(connection, ask, error.code, b"", error.detail)
+            self._in_turn(connection, ask, error.code, b"", error.about)
         return True
 
     def _in_turn(self, connection: Connection, ask: Ask, error: int, body: bytes, detail: str = "") -> None:
@@ -172,11 +172,11 @@ class Clients:
         connection.pending.append(pending)
         self._drain(connection)
 
-    def _read_in_turn(self, connection: Connection, ask: Ask) -> None:
+    def _read_in_turn(self, connection: Connection, ask: Ask, request: Record | None) -> None:
         if connection.pending:
             connection.pending.append(Pending(Kind.READ, ask))
         else:
-            self._read(connection, ask)
+            self._read(connection, ask, request)
 
     def _barrier(self, connection: Connection, ask: Ask) -> None:
         if not self._replica.zab.connected_quorum:
@@ -327,7 +327,7 @@ class Clients:
                 connection.held.appendleft(ask)
                 return
 
-    def _read(self, connection: Connection, ask: Ask) -> None:
+    def _read(self, connection: Connection, ask: Ask, request: Record | None = None) -> None:
         """Answer a read from the state as it is, registering its watch in the same step."""
         replica = self._replica
         state, deliver = replica.state, replica.outbox.deliver
@@ -337,9 +337,9 @@ class Clients:
         view = View(state, session, replica.watches, connection.id)
         stale = not replica.zab.serving
         try:
-            result = op.read(op.Request.decode(ask.body), view)
+            result = op.read(op.Request.decode(ask.body) if request is None else request, view)
         except ZkError as error:
-            answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.detail)
+            answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.about)
         else:
             answer = Answer(connection.id, ask.xid, state.zxid, 0, result.encode(), stale)
         deliver.extend(Notice(connection.id, state.zxid, type, path) for type, path in view.events)

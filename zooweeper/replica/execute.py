@@ -47,14 +47,8 @@ def execute(state: State, entry: Entry) -> Executed:
         body = op.execute(op.Request.decode(entry.body), state, entry).encode()
     except ZkError as refusal:
         assert state.journal.empty, refusal  # its checks came before its first change
-        error, detail, repeat = int(refusal.code), _detail(refusal), isinstance(refusal, ResultForgotten)
+        error, detail, repeat = int(refusal.code), refusal.about, isinstance(refusal, ResultForgotten)
     if counted:
         state.sessions.remember(entry, error, body)
     state.answered(error, body)
     return Executed(error, body, detail, state.journal.take(), repeat)
-
-
-def _detail(error: ZkError) -> str:
-    if error.path and error.detail:
-        return f"{error.path}: {error.detail}"
-    return error.path or error.detail

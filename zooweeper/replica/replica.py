@@ -8,8 +8,7 @@ whole, in order, each once. Whoever drives it steps events, then takes the outbo
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
@@ -34,6 +33,9 @@ from zooweeper.zab.messages import SnapBegin, SnapChunk
 from zooweeper.zab.peer import Peer
 from zooweeper.zab.ready import Ready
 from zooweeper.zab.vote import State as Role
+
+if TYPE_CHECKING:
+    from random import Random
 
 ROLE_NAMES = {Role.LOOKING: "looking", Role.FOLLOWING: "follower", Role.LEADING: "leader"}
 
