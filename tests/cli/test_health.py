@@ -1,5 +1,6 @@
 """The verdict over the nodes' answers, and how they are shown."""
 
+import dataclasses
 import json
 
 import pytest
@@ -13,7 +14,7 @@ def node(id: int, role: str, epoch: int = 1, applied: int = 5, digest: str = "aa
     if role == "down":
         return status.row(None, f"127.0.0.1:{5180 + id}")
     at = zxid.make(epoch, applied)
-    return NodeStatus(id, role, epoch, at, at, f"127.0.0.1:{5180 + id}", "w", "a", 100 + id, 0, digest)
+    return NodeStatus(id, role, epoch, at, at, f"127.0.0.1:{5180 + id}", "w", "a", 100 + id, 0, digest, "broadcast")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,12 @@ def test_a_deposed_leader_is_not_the_leader() -> None:
     verdict = health([node(1, "leader", epoch=1), node(2, "leader", epoch=2), node(3, "follower", epoch=2)])
     assert verdict.leader is not None and verdict.leader.id == 2
     assert verdict.serving == 2 and not verdict.complete
+
+
+def test_a_node_that_still_synchronizes_does_not_count() -> None:
+    behind = dataclasses.replace(node(3, "follower"), phase="synchronization")
+    assert str(health([node(1, "leader"), node(2, "down"), behind])) == "NO QUORUM 1/3, 1 more needed"
+    assert str(health([node(1, "leader"), node(2, "follower"), behind])) == "QUORUM OK 2/3, tolerates 0 failures"
 
 
 def test_digests_are_compared_at_equal_zxid_alone() -> None:

@@ -129,7 +129,7 @@ def _start(ensemble: Ensemble, given: argparse.Namespace) -> int:
     nodes = _nodes(ensemble, given)
     started = ensemble.start(nodes)
     _say("started", started, "nothing was down")
-    _wait_and_show(ensemble, nodes)
+    _wait_and_show(ensemble)
     return 0
 
 
@@ -139,7 +139,7 @@ def _restart(ensemble: Ensemble, given: argparse.Namespace) -> int:
         ensemble.restart(node)
         ensemble.wait_healthy(nodes=ensemble.running())
         _say("restarted", (node,), "")
-    _wait_and_show(ensemble, nodes)
+    _wait_and_show(ensemble)
     return 0
 
 
@@ -166,7 +166,7 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
         while time.monotonic() - killed < ELECTION_S:
             rows = [status.row(reply, "") for reply in asker.ask()]
             for one in rows:
-                if one.role == "leader" and (one.epoch or 0) > (victim.epoch or 0):
+                if one.role == "leader" and one.serving and (one.epoch or 0) > (victim.epoch or 0):
                     took = (time.monotonic() - killed) * 1000
                     print(f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; next: ./deploy.sh start")
                     return 0
@@ -195,7 +195,7 @@ def _rejoin(ensemble: Ensemble, given: argparse.Namespace) -> int:
     ensemble.rejoin(node)
     ensemble.start((node,))
     _say("rejoined, without a vote until it has synchronized:", (node,), "")
-    _wait_and_show(ensemble, (node,))
+    _wait_and_show(ensemble)
     return 0
 
 
@@ -226,10 +226,10 @@ def _refuse_node(given: argparse.Namespace) -> None:
         raise EnsembleError(f"{given.what} concerns the whole ensemble and takes no id")
 
 
-def _wait_and_show(ensemble: Ensemble, nodes: Sequence[int] | None) -> None:
+def _wait_and_show(ensemble: Ensemble) -> None:
     running = ensemble.running()
     if len(running) >= status.majority(len(ensemble.members)):
-        ensemble.wait_healthy(nodes=nodes or running)
+        ensemble.wait_healthy(nodes=running)
     show(ensemble.status())
 
 

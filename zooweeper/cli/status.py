@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DOWN = "down"
 SERVING = ("leader", "follower")
+BROADCAST = "broadcast"
 ASK_TIMEOUT_S = 1.0
 
 CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
@@ -33,7 +34,7 @@ CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One row; exactly the fields of `status -o json`. None: nobody answered, so nobody knows."""
+    """One row: the fields of `status -o json`, and the phase. None: nobody answered, so nobody knows."""
 
     id: int | None
     role: str
@@ -46,6 +47,7 @@ class NodeStatus:
     pid: int | None
     sessions: int | None
     digest: str | None
+    phase: str | None = None  # not shown: a follower that is still synchronizing does not serve yet
 
     @property
     def up(self) -> bool:
@@ -53,7 +55,7 @@ class NodeStatus:
 
     @property
     def serving(self) -> bool:
-        return self.role in SERVING
+        return self.role in SERVING and self.phase == BROADCAST
 
 
 class Asker:
@@ -110,6 +112,7 @@ def row(reply: "StatusReply | None", address: str, member: "Known | None" = None
         reply.pid,
         reply.sessions,
         reply.digest,
+        reply.phase,
     )
 
 
@@ -172,7 +175,7 @@ def majority(members: int) -> int:
 
 def health(rows: Sequence[NodeStatus]) -> Health:
     """A quorum is a leader and those in its epoch, together a majority of the rows."""
-    leaders = sorted((row for row in rows if row.role == "leader"), key=lambda row: row.epoch or 0)
+    leaders = sorted((row for row in rows if row.role == "leader" and row.serving), key=lambda row: row.epoch or 0)
     leader = leaders[-1] if leaders else None
     following = [row for row in rows if leader and row.serving and row.epoch == leader.epoch]
     serving = len(following) if leader else len([row for row in rows if row.up])
@@ -190,7 +193,10 @@ def _diverged(rows: Sequence[NodeStatus]) -> bool:
 
 
 def as_json(rows: Sequence[NodeStatus]) -> str:
-    return json.dumps([asdict(one) for one in rows])
+    shown = [asdict(one) for one in rows]
+    for one in shown:
+        del one["phase"]
+    return json.dumps(shown)
 
 
 COLUMNS = ("id", "role", "epoch", "zxid", "applied", "sessions", "grpc", "wire", "admin", "pid", "digest")
