@@ -302,18 +302,18 @@ class ClientCore:
         self._hang_up()
         self._change(Input.EXPIRED)
         self._fail_all(EXPIRED, detail)
+        for watcher, path in self._watches.take_one_shot():
+            self._out.deliver.append(Fired(watcher, EventType.LOST, path, self.seen))
         self.session, self.secret = 0, b""
         self._tries = 0
         self._dial()
 
     def _fail_all(self, error: int, detail: str) -> None:
-        """Settle everything; what may have been executed says so. One-shot watches end as well."""
+        """Settle everything; what may have been executed says so."""
         self._back_in_line()
         for request in self._queue:
             self._settle(request, ErrorCode.CONNECTION_LOSS if request.unknown else error, detail)
         self._queue.clear()
-        for watcher, path in self._watches.take_one_shot():
-            self._out.deliver.append(Fired(watcher, EventType.LOST, path, self.seen))
 
     def _on_welcomed(self, event: Welcomed) -> None:
         if not self._linked or self.state is State.CONNECTED:

@@ -60,7 +60,7 @@ class Engine:
         self._watcher = 0
         self._sinks: dict[int, Callable[[Fired], None]] = {}
         self._once: dict[int, None] = {}
-        self.closing: list[Callable[[], None]] = []  # what to tell when the client closes
+        self.closing: dict[Callable[[], None], None] = {}  # whom to tell when the client closes
         self.on_state: Callable[[ClientState], None] = lambda state: None
         self._public = self.core.public
         self._started: asyncio.Future[None] = self._loop.create_future()  # connected once, or closed
@@ -81,7 +81,7 @@ class Engine:
     async def stop(self) -> None:
         """Fail what waits and let go of everything; never waits for a server."""
         link = self._link
-        for tell in self.closing.copy():
+        for tell in list(self.closing):
             tell()
         self._step(Close())
         if self._timer is not None:

@@ -59,8 +59,8 @@ class Watch:
         self._full = calls.full(path)
         self._events: deque[WatchEvent] = deque()
         self._events_max = events_max
-        self._watcher = 0  # 0: not registered
-        self._ready: asyncio.Future[None] | None = None
+        self._watcher = 0
+        self._ready: asyncio.Future[None] | None = None  # None: not registered
         self._more = asyncio.Event()
         self._closed = False
 
@@ -69,7 +69,7 @@ class Watch:
         if self._ready is None:
             self._watcher = self._engine.add_watcher(self._on_fired, once=False)
             self._ready = self._ask(self._calls.add_watch(self.path, self._kind, self._watcher))
-            self._engine.closing.append(self.close)
+            self._engine.closing[self.close] = None
         try:
             await asyncio.shield(self._ready)
         except ZkError:
@@ -91,9 +91,10 @@ class Watch:
             return
         self._closed = True
         self._more.set()
-        if self._watcher:
+        if self._ready is not None:
+            self._ready.cancel()  # or a refused registration would be asked for again
             self._engine.drop_watcher(self._watcher)
-            self._engine.closing.remove(self.close)
+            del self._engine.closing[self.close]
             self._engine.tell(Unwatch(self._kind, self._full, self._watcher))
 
     def __await__(self) -> Generator[None, None, Self]:

@@ -38,7 +38,10 @@ class Portal:
         """Do it on the loop and wait. Interrupted (Ctrl-C), the work is cancelled."""
         if self.pid != os.getpid():
             work.close()
-            raise Forked("this client was made before the process forked; make a new one in the child")
+            raise Forked(
+                "this client was made before the process forked, which its connections do not survive; "
+                "start the child with multiprocessing's 'spawn', or make the first client after the fork"
+            )
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a blocking call on the client's own thread would wait for itself")
