@@ -7,6 +7,7 @@ for the disk until `synced`. Commands are the functions named `do_*` below; thei
 
 import re
 from collections import deque
+from typing import Any
 
 from sim.memory import MemoryStore
 from sim.words import words
@@ -16,7 +17,7 @@ from zooweeper.model.config import Timing
 from zooweeper.model.durable import Record
 from zooweeper.model.entry import Batch, pack_request
 from zooweeper.model.zxid import parse, show
-from zooweeper.zab.events import Event, HandOff, PeerDown, PeerUp, Received, Tick
+from zooweeper.zab.events import HandOff, PeerDown, PeerUp, Received, Tick
 from zooweeper.zab.following import Following
 from zooweeper.zab.history import upto
 from zooweeper.zab.leading import Leading
@@ -42,7 +43,7 @@ class Node:
         self.id = id
         self.voters = voters
         self.store = MemoryStore()
-        self.peer: Peer | None = None
+        self.peer: Any = None  # Peer, or the replica of replica_runner.py
         self.jobs: deque[tuple[list[Record], list[tuple[int, Message]]]] = deque()
         self.lives = 0
 
@@ -155,11 +156,14 @@ class ZabRunner:
         self.lines = lines
 
     def do_elect(self, command: Command) -> None:
-        """[ms=T]: everybody ticks and everything settles, quietly, for so long; then the states."""
+        """[ms=T] [lines=...]: everybody ticks and everything settles for so long; then the states. Says nothing of
+        what came before it in its block, or of what happens, but the lines that match."""
+        self.lines = []
         for _ in range(0, command.number("ms", 500), TIMING.tick_ms):
             self.do_tick(Command("tick", [], {}, ""))
-            self.do_settle(Command("settle", [], {"quiet": "yes"}, ""))
-        self.lines = []
+            self.do_settle(Command("settle", [], {}, ""))
+        wanted = re.compile(command.options.get("lines", "^$"))
+        self.lines = [line for line in self.lines if wanted.search(line)]
         self.do_state(Command("state", [], {}, ""))
 
     def do_propose(self, command: Command) -> None:
@@ -252,7 +256,7 @@ class ZabRunner:
         for to, message in mail:
             self.send(node, to, message)
 
-    def step(self, node: Node, event: Event) -> None:
+    def step(self, node: Node, event: Any) -> None:
         """One event, then everything it wants done."""
         assert node.peer is not None, f"node {node.id} is down"
         before = self.state(node)
