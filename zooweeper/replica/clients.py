@@ -30,7 +30,7 @@ from zooweeper.model.errors import (
 from zooweeper.ops.admit import admit
 from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View
-from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Sync
+from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.connection import Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
@@ -155,8 +155,10 @@ class Clients:
                 self._read_in_turn(connection, ask, request)
             elif op.kind is OpKind.READ or ask.code == Sync.code:
                 self._barrier(connection, ask)
-            elif op.kind is OpKind.LOCAL:
+            elif ask.code == Ping.code:
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
+            elif op.kind is OpKind.LOCAL:
+                raise Unimplemented(f"{op.name} is a door's business")
             elif connection.barriers:
                 return False
             else:
