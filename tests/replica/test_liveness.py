@@ -5,7 +5,7 @@ import pytest
 from zooweeper.replica.liveness import Agreement, Deadlines, pack_report, unpack_report
 
 
-def test_a_session_nobody_heard_for_its_timeout_is_expired():
+def test_a_session_nobody_heard_for_its_timeout_is_expired() -> None:
     deadlines = Deadlines(1000)
     sessions = [(7, 500), (8, 2000)]
     assert deadlines.expired(sessions, 1500) == []
@@ -17,7 +17,7 @@ def test_a_session_nobody_heard_for_its_timeout_is_expired():
     assert deadlines.expired(sessions, 3501) == []
 
 
-def test_reports_round_trip_and_damage_is_refused():
+def test_reports_round_trip_and_damage_is_refused() -> None:
     assert unpack_report(pack_report(5, 1 << 63, [3, 4])) == (5, 1 << 63, (3, 4))
     good = pack_report(5, 6, [3])
     for bad in (b"", good[:-1], good + b"\0"):
@@ -25,7 +25,7 @@ def test_reports_round_trip_and_damage_is_refused():
             unpack_report(bad)
 
 
-def test_the_minority_is_wrong():
+def test_the_minority_is_wrong() -> None:
     agreement = Agreement()
     for zxid in (10, 11, 12):
         agreement.record(zxid, zxid * 7)
@@ -34,7 +34,7 @@ def test_the_minority_is_wrong():
     assert agreement.diverged(1, (1, 2, 3)) == [(3, 10)]
 
 
-def test_nobody_is_stopped_without_a_majority():
+def test_nobody_is_stopped_without_a_majority() -> None:
     agreement = Agreement()
     agreement.record(10, 70)
     agreement.compare(3, 10, 999)

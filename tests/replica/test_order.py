@@ -5,7 +5,7 @@ from zooweeper.model.entry import pack_request
 from zooweeper.replica.order import Gathering, seal
 
 
-def test_a_load_keeps_order_and_names_its_last_ticket():
+def test_a_load_keeps_order_and_names_its_last_ticket() -> None:
     gathering = Gathering()
     for ticket in (4, 5, 6):
         gathering.add(1, pack_request(1, 1, ticket, 5, b"x"), ticket)
@@ -15,7 +15,7 @@ def test_a_load_keeps_order_and_names_its_last_ticket():
     assert not gathering
 
 
-def test_a_load_is_bounded_but_a_single_piece_always_goes():
+def test_a_load_is_bounded_but_a_single_piece_always_goes() -> None:
     gathering = Gathering()
     large = b"x" * (limits.BATCH_BYTES_MAX + 1)
     gathering.add(1, large, 1)

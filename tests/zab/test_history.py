@@ -23,7 +23,7 @@ def history(*batches: Batch, committed: int = 0) -> History:
     return made
 
 
-def test_refuses_a_gap_and_an_older_epoch():
+def test_refuses_a_gap_and_an_older_epoch() -> None:
     made = history(batch(2, 1, 3))
     for wrong in (batch(2, 5, 5), batch(1, 1, 1), batch(3, 2, 2), batch(2, 3, 4)):
         with pytest.raises(AssertionError):
@@ -33,7 +33,7 @@ def test_refuses_a_gap_and_an_older_epoch():
     assert made.epochs == [(2, 4), (5, 2)]
 
 
-def test_cuts_at_an_edge_and_never_what_is_committed():
+def test_cuts_at_an_edge_and_never_what_is_committed() -> None:
     made = history(batch(1, 1, 2), batch(1, 3, 4), batch(2, 1, 1), committed=make(1, 2))
     with pytest.raises(AssertionError):
         made.cut(make(1, 3))  # inside a batch
@@ -44,13 +44,13 @@ def test_cuts_at_an_edge_and_never_what_is_committed():
     assert [str(one) for one in made.after(make(1, 2))] == ["1:3–1:4"]
 
 
-def test_commit_hands_out_each_batch_once():
+def test_commit_hands_out_each_batch_once() -> None:
     made = history(batch(1, 1, 2), batch(1, 3, 3), batch(1, 4, 6))
     assert [str(one) for one in made.commit(make(1, 3))] == ["1:1–1:2", "1:3"]
     assert [str(one) for one in made.commit(make(1, 6))] == ["1:4–1:6"]
 
 
-def test_window_lets_go_of_committed_batches_only(monkeypatch):
+def test_window_lets_go_of_committed_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "WINDOW_BYTES_MAX", 25)
     made = history(*(batch(1, n, n) for n in range(1, 6)), committed=make(1, 2))
     made.trim(made.last)
@@ -60,7 +60,7 @@ def test_window_lets_go_of_committed_batches_only(monkeypatch):
 
 
 @given(st.data())
-def test_common_point_is_the_longest_shared_prefix(data):
+def test_common_point_is_the_longest_shared_prefix(data: st.DataObject) -> None:
     """Two histories made by the rule (one leader per epoch, upon one initial history): compare with the lists."""
     shared = data.draw(st.lists(st.integers(1, 4), max_size=4))
     entries: list[tuple[int, int]] = [(e, c) for e, n in enumerate(shared, 1) for c in range(1, n + 1)]
@@ -79,7 +79,7 @@ def test_common_point_is_the_longest_shared_prefix(data):
     assert made[1].common(tuple(made[0].epochs)) == longest
 
 
-def test_epoch_table_of_a_prefix():
+def test_epoch_table_of_a_prefix() -> None:
     table = ((1, 7), (3, 4))
     assert upto(table, make(3, 4)) == table
     assert upto(table, make(3, 2)) == ((1, 7), (3, 2))

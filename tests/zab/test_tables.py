@@ -11,7 +11,7 @@ from zooweeper.zab.leading import Leading
 from zooweeper.zab.looking import Looking
 
 
-def test_catchup_has_exactly_one_row_for_every_input():
+def test_catchup_has_exactly_one_row_for_every_input() -> None:
     for inputs in product((False, True), repeat=5):
         assert len(catchup.matching(inputs)) == 1, inputs
 
@@ -31,12 +31,12 @@ def test_catchup_has_exactly_one_row_for_every_input():
         (7, 5, 9, 8, 8, Mode.REFUSE),  # it executed what the leader does not have
     ],
 )
-def test_catchup_cases(common, base, last, learner_last, executed, mode):
+def test_catchup_cases(common: int, base: int, last: int, learner_last: int, executed: int, mode: Mode) -> None:
     assert decide(common, base, last, learner_last, executed) is mode
 
 
 @pytest.mark.parametrize("role", [Looking, Following, Leading])
-def test_a_role_handles_or_ignores_every_message(role):
+def test_a_role_handles_or_ignores_every_message(role: type[Looking] | type[Following] | type[Leading]) -> None:
     assert not role.HANDLERS.keys() & role.IGNORED.keys()
     assert role.HANDLERS.keys() | role.IGNORED.keys() == set(messages.MESSAGES)
     assert all(role.IGNORED.values()), "each with its reason"
