@@ -19,7 +19,6 @@ from zooweeper.model.limits import PENDING_REQUESTS_MAX, RESULTS_KEPT_MAX
 from zooweeper_client.calls import AUTH, CLOSE, REARM, auth_request, credential_of, rearm_request, unwatch_request
 from zooweeper_client.messages import (
     Answered,
-    Arm,
     Changed,
     Close,
     Event,
@@ -39,7 +38,7 @@ from zooweeper_client.messages import (
 )
 from zooweeper_client.options import Options
 from zooweeper_client.states import PUBLIC, TABLE, ClientState, Input, State
-from zooweeper_client.watches import LASTING, EventType, Watches, WatchKind
+from zooweeper_client.watches import LASTING, EventType, Watches
 
 if TYPE_CHECKING:
     from random import Random
@@ -94,8 +93,7 @@ class ClientCore:
         self._dial_ms = FOREVER_MS  # when to connect
         self._give_up_ms = FOREVER_MS  # when the try to connect has taken too long
         self._resume_ms = 0  # not to send before, after a refusal
-        self._heard_ms = 0
-        self._said_ms = 0
+        self._heard_ms = self._said_ms = 0
         self._progress_ms = 0  # since when the first of the flight waits
         self._deadline_ms = FOREVER_MS  # no request ends before
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -200,7 +198,7 @@ class ClientCore:
         elif self.state is State.CONNECTED:
             silence = self.timeout_ms * 2 // 3
             if now >= self._heard_ms + silence:
-                self._leave("the server is silent")
+                self._leave("the server is silent, or has no leader")
             elif self._flight and now >= self._progress_ms + silence:
                 self._leave("the server answers no requests")  # it may be cut off from the others
             elif now >= self._said_ms + self.timeout_ms // 3:
@@ -375,13 +373,15 @@ class ClientCore:
         self._tries = 0
 
     def _on_answered(self, event: Answered) -> None:
-        self._heard_ms = self._progress_ms = self._now
+        self._progress_ms = self._now
         flight = self._flight
         for item in event.items:
             if self.state is not State.CONNECTED:
                 return  # an answer before made us leave; the rest is asked for again
             if item.zxid > self.seen:
                 self.seen = item.zxid
+            if not item.stale:  # a node without a leader does not keep our session alive
+                self._heard_ms = self._now
             xid = item.xid
             if not xid:
                 for watcher in self._watches.fire(item.event, item.path):
@@ -414,19 +414,12 @@ class ClientCore:
             self._refused = 0
         if not request.gone:
             if request.arm is not None:
-                self._arm(request.arm, error)
+                self._watches.registered(request.arm.kind, request.arm.path, request.arm.watcher, error)
             if not error and request.code == AUTH:
                 self._credentials.append(credential_of(request))
         self._settle(request, error, item.detail)
         if request.code == CLOSE:
             self._end(ErrorCode.NOT_CONNECTED, "the client is closed")
-
-    def _arm(self, arm: Arm, error: int) -> None:
-        """Keep the one-shot watch that a server has just registered. Lasting ones were kept when asked for."""
-        if arm.kind is WatchKind.EXIST and not error:
-            self._watches.add(WatchKind.DATA, arm.path, arm.watcher)
-        elif arm.kind not in LASTING and (not error or (arm.kind is WatchKind.EXIST and error == ErrorCode.NO_NODE)):
-            self._watches.add(arm.kind, arm.path, arm.watcher)
 
     def _on_own_answer(self, request: Request, error: int, detail: str) -> None:
         """An answer to what the core itself asked."""

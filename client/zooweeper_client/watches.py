@@ -7,6 +7,7 @@ watchers leave when they fire; persistent ones stay until removed. Everything ke
 from collections.abc import Iterator
 from enum import IntEnum
 
+from zooweeper.model.errors import ErrorCode
 from zooweeper.model.limits import WATCHES_PER_CONNECTION_MAX
 
 REARM_BYTES_MAX = 128 * 1024  # of the paths in one setWatches request, as the Java client has it
@@ -62,6 +63,14 @@ class Watches:
         watchers = self._tables[kind].setdefault(path, {})
         self._count += watcher not in watchers
         watchers[watcher] = None
+
+    def registered(self, kind: WatchKind, path: str, watcher: int, error: int) -> None:
+        """Keep the one-shot watch of a read that was answered with `error`, if there is one now. Lasting watches are
+        kept from when they are asked for, see the core."""
+        if kind is WatchKind.EXIST and not error:
+            self.add(WatchKind.DATA, path, watcher)
+        elif kind in ONE_SHOT and (not error or (kind is WatchKind.EXIST and error == ErrorCode.NO_NODE)):
+            self.add(kind, path, watcher)
 
     def remove(self, kind: WatchKind, path: str, watcher: int) -> bool:
         """Whether the watcher was the last of its kind on the path, so that the server may forget it, too."""

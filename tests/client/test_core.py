@@ -225,6 +225,18 @@ def test_a_server_that_answers_pings_alone_is_left() -> None:
     assert ok(made)
 
 
+def test_a_server_without_a_leader_is_left_before_the_session_can_expire() -> None:
+    world = connected()
+    world.leaderless = True
+    began = world.now
+    while world.states == ["CONNECTED"]:
+        reading = read(world, "/")
+        world.hear(), world.tell()
+        assert ok(reading) and reading.stale
+        world.sleep(200)
+    assert world.states[-1] == "SUSPENDED" and world.now - began < world.core.timeout_ms
+
+
 def test_credentials_go_before_everything_else_at_every_welcome() -> None:
     world = connected(auth=GOOD_PASSWORD)
     made = create(world, "/a")

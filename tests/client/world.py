@@ -104,6 +104,7 @@ class World:
         self.ordered: deque[tuple[Entry, Link | None, Waiting | None]] = deque()
         self.refuse: deque[int] = deque()  # errors for the next writes that a node hears
         self.silent = False  # nodes hear nothing
+        self.leaderless = False  # nodes answer reads, and nothing else
         self.settled: list[Request] = []
         self.fired: list[Fired] = []
         self.states: list[str] = []
@@ -174,7 +175,8 @@ class World:
             return False
         said = link.up.popleft()
         if isinstance(said.what, Ping):
-            link.down.append(Heard())
+            if not self.leaderless:
+                link.down.append(Heard())
         elif isinstance(said.what, Hello):
             self._hello(link, said.what)
         else:
@@ -285,7 +287,7 @@ class World:
         except ZkError as error:
             return Item(head.said.xid, self.state.zxid, error.code)
         head.before = [Item(zxid=self.state.zxid, event=int(type), path=path) for type, path in view.events]
-        return Item(head.said.xid, self.state.zxid, 0, result.encode())
+        return Item(head.said.xid, self.state.zxid, 0, result.encode(), stale=self.leaderless)
 
     def tell(self) -> bool:
         """The client hears the next thing of its link."""
