@@ -70,7 +70,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 # Below the purity line: nothing of the world. Of the client, the core and what it is made of.
 PURE = ("zooweeper.model", "zooweeper.codec", "zooweeper.ops", "zooweeper.tree", "zooweeper.zab", "zooweeper.replica")
-PURE_CLIENT = ("core", "states", "watches", "options", "retry", "exceptions", "calls", "chroot")
+PURE_CLIENT = ("core", "states", "messages", "watches", "options", "retry", "exceptions", "acls", "calls")
 WORLD = frozenset(
     (
         "asyncio",
