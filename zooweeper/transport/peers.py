@@ -261,7 +261,7 @@ class Peers:
     async def _pump(link: Link, write: Write, greeting: bytes) -> None:
         try:
             await link.pump(write, greeting)
-        except (grpc.RpcError, grpc.aio.BaseError) as error:
+        except (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError) as error:  # the last: it has ended
             link.stop(_brief(error))
 
     def _complain(self, peer: int, reason: str) -> None:
