@@ -94,5 +94,5 @@ def test_deploy_refuses_a_folder_with_other_things_in_it(capfd: pytest.CaptureFi
 
 
 def test_trees_are_drawn() -> None:
-    found = [("a", b"1"), ("a/b", None), ("a/b/c", b"\x00\xff"), ("a/d", b""), ("e", b"2")]
-    assert drawn(found) == ["├── a = 1", "│   ├── b", "│   │   └── c = 0x00ff", "│   └── d", "└── e = 2"]
+    found = [("a", b"1\n2"), ("a/b", None), ("a/b/c", b"\x00\xff"), ("a/d", b""), ("e", b"2")]
+    assert drawn(found) == ["├── a = 1\\n2", "│   ├── b", "│   │   └── c = 0x00ff", "│   └── d", "└── e = 2"]

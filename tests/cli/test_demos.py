@@ -1,5 +1,9 @@
 """The demos, short: leaders die while real work goes on, and everything is read back."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +37,20 @@ def test_scores_end_in_the_order_of_the_file(capfd: pytest.CaptureFixture[str], 
     assert int(result_of(out, "compare-and-set lost")) > 0
     assert result_of(out, "lists equal to the file's") == f"{count} of {count}"
     assert result_of(out, "acknowledged scores lost") == result_of(out, "scores twice") == "0"
+
+
+def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "zooweeper", "demo", "kill-leader", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    assert demo.stdout is not None and b"3 nodes at" in demo.stdout.readline()
+    (folder,) = tmp_path.iterdir()
+    pids = [int(path.read_text()) for path in folder.glob("node-*/pid")]
+    demo.send_signal(signal.SIGTERM)
+    _, err = demo.communicate(timeout=30)
+    assert demo.returncode == 130 and b"Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+    assert len(pids) == 3 and not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Consistency = Literal["local", "linearizable"]
 linear = click.option("--linear", is_flag=True, help="Not stale: the leader confirms with a majority first.")
 TIMES = ("ctime", "mtime")
+VALUE_SHOWN_MAX = 80  # characters of a value in a tree
 
 
 def _consistency(wanted: bool) -> Consistency:
@@ -205,8 +206,14 @@ def drawn(found: list[tuple[str, bytes | None]]) -> list[str]:
         above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
         line = "".join("    " if one in last else "│   " for one in above)
         line += ("└── " if path in last else "├── ") + parts[-1]
-        lines.append(f"{line} = {readable(value)}" if value else line)
+        lines.append(f"{line} = {_short(value)}" if value else line)
     return lines
+
+
+def _short(value: bytes) -> str:
+    """One line of a value."""
+    text = readable(value).replace("\n", "\\n").replace("\t", "\\t")
+    return text if len(text) <= VALUE_SHOWN_MAX else f"{text[:VALUE_SHOWN_MAX]}… ({len(value)} B)"
 
 
 @verb("watch", "zooweeper watch /app", "zooweeper watch -r / -o json", "zooweeper watch --count 1 /app/config")

@@ -7,8 +7,9 @@ lines elsewhere. The work and its proof are in `killing.py` and `scores.py`, the
 
 import asyncio
 import contextlib
+import signal
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,13 @@ REFRESH_S = 0.25
 RETRY_S = 60.0  # a call may wait so long for a leader before the demo calls it a failure
 
 
-def _ensemble(folder: str | None, nodes: int) -> Ensemble:
-    """The running ensemble in a folder, or a new one in a temporary folder."""
-    ensemble = Ensemble.temporary(nodes) if folder is None else Ensemble.open(folder)
-    ensemble.start()
-    ensemble.wait_healthy()
-    return ensemble
+@contextlib.contextmanager
+def _ensemble(folder: str | None, nodes: int) -> Iterator[Ensemble]:
+    """The ensemble in a folder, or a new one in a temporary folder, gone afterwards; all its nodes serve."""
+    with Ensemble.temporary(nodes) if folder is None else Ensemble.open(folder) as ensemble:
+        ensemble.start()
+        ensemble.wait_healthy()
+        yield ensemble
 
 
 def _client(ensemble: Ensemble) -> "Client":
@@ -164,6 +166,7 @@ def _replicas(rows: list[NodeStatus]) -> tuple[str, str]:
 
 def _play(folder: str | None, nodes: int, play: Callable[[Ensemble, Screen], Awaitable[bool]]) -> int:
     screen = Screen()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a temporary ensemble is removed then, too
     try:
         with _ensemble(folder, nodes) as ensemble:
             leader = health(ensemble.status()).leader

@@ -63,7 +63,7 @@ class Commands(click.Group):
             formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
 
 
-def _group(hosts: str | None, output: str | None, timeout: float | None, debug: bool) -> None:
+def _group(hosts: str | None, output: str | None, timeout: float | None, **_: object) -> None:
     context = click.get_current_context()
     if context.obj is None:
         context.obj = App(hosts, output, timeout)
@@ -95,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str], app: App | None = None) -> int:
     """Runs one command line; returns the exit code. Every expected error becomes one line on stderr."""
+    debug = "--debug" in arguments  # wherever it stands
+    arguments = [word for word in arguments if word != "--debug"]
     try:
         result = cli.main(arguments, prog_name="zooweeper", standalone_mode=False, obj=app)
         sys.stdout.flush()
@@ -105,7 +107,7 @@ def run(arguments: list[str], app: App | None = None) -> int:
         print(error.format_message(), file=sys.stderr)
         return USAGE
     except (click.ClickException, Failure, ZkError, TimeoutError) as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         line, code = explain(error)
         print(f"zooweeper: {line}", file=sys.stderr)
