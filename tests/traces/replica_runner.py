@@ -25,7 +25,7 @@ from zooweeper.ops.read import Exists
 from zooweeper.ops.session import CloseSession, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
-from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 from zooweeper.replica.replica import Replica
 
 NOWHERE = Address("127.0.0.1", 0)
@@ -170,6 +170,8 @@ class ReplicaRunner(ZabRunner):
                 return f"answer {name} xid={delivery.xid} {outcome} zxid={show(delivery.zxid)}{stale}"
             case Notice():
                 return f"event {name} {EventType(delivery.type).name} {delivery.path} zxid={show(delivery.zxid)}"
+            case Alive():
+                return f"alive {name}"
             case Refused() | Hangup():
                 return f"{type(delivery).__name__.lower()} {name} {delivery.error.name}"
         raise AssertionError(delivery)

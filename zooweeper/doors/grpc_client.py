@@ -26,7 +26,7 @@ from zooweeper.model.limits import FRAME_BYTES_MAX, MIB, OUTPUT_BYTES_MAX, PENDI
 from zooweeper.ops.session import AddIdentity, Auth, Sasl
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.events import Ask, Connect, Heard
-from zooweeper.replica.outbox import Answer, Delivery, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
 from zooweeper.runtime.gateway import Gateway
 
 VERSION = 1
@@ -88,6 +88,8 @@ class SessionStream:
                 self._fail(ThrottledOp("the connection does not take its events"))
         elif isinstance(item, Welcome):
             self._welcome(item)
+        elif isinstance(item, Alive):
+            self._gather(0).pong = True
         else:
             assert isinstance(item, Refused | Hangup)
             self._fail(item.error)
@@ -223,7 +225,6 @@ class SessionStream:
     async def _take(self, message: pb.ClientMessage) -> None:
         """Ask what a message asks."""
         if message.ping:
-            self._gather(0).pong = True
             self._gateway.step(Heard(self._connection))
         step, connection = self._gateway.step, self._connection
         for place, request in enumerate(message.requests):

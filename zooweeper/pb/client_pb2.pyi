@@ -30,7 +30,7 @@ class ClientMessage(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     ping: _builtins.bool
-    """answered by a ServerMessage with pong"""
+    """answered by a ServerMessage with pong, as soon as the node has a leader"""
     @_builtins.property
     def hello(self) -> Global___Hello:
         """exactly once, in the first message"""

@@ -35,7 +35,7 @@ from zooweeper.ops.table import OPS
 from zooweeper.replica.connection import Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
 from zooweeper.replica.execute import Executed
-from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 
 if TYPE_CHECKING:
     from zooweeper.replica.replica import Replica
@@ -57,6 +57,7 @@ class Clients:
         self.touched: dict[int, None] = {}  # sessions heard of since the last report
         self.asking: list[tuple[Connection, Pending]] = []  # barriers nobody was asked for yet
         self._asked: dict[int, list[tuple[Connection, Pending]]] = {}  # token -> those that wait for its answer
+        self._unheard: dict[int, None] = {}  # connections that are to be told that they were heard
         self._behind: dict[int, Connection] = {}  # whose barrier is confirmed, beyond what is executed here
 
     def __len__(self) -> int:
@@ -101,9 +102,19 @@ class Clients:
             self._forget(found)
 
     def heard(self, connection: int) -> None:
+        """Its client is alive, and wants to hear that we can tell the leader."""
         found = self._connections.get(connection)
         if found is not None and found.session:
             self.touched[found.session] = None
+            if self._replica.zab.serving:
+                self._replica.outbox.deliver.append(Alive(connection))
+            else:
+                self._unheard[connection] = None
+
+    def leader_found(self) -> None:
+        """What waited for a leader goes on: the alive are told so."""
+        self._replica.outbox.deliver.extend(Alive(id) for id in self._unheard if id in self._connections)
+        self._unheard.clear()
 
     def hang_up_all(self, error: ZkError) -> None:
         for connection in list(self._connections.values()):
@@ -125,6 +136,7 @@ class Clients:
         connection.held.clear()
         connection.barriers = 0
         self._behind.pop(connection.id, None)
+        self._unheard.pop(connection.id, None)
         self._replica.watches.forget(connection.id)
 
     # --- requests

@@ -55,7 +55,7 @@ class Ask:
 
 @dataclass(slots=True)
 class Heard:
-    """The client of a connection is alive (a ping, or any bytes)."""
+    """The client of a connection is alive, and asks whether the node is: answered by Alive once there is a leader."""
 
     connection: int
 

@@ -51,6 +51,14 @@ class Welcome:
 
 
 @dataclass(slots=True)
+class Alive:
+    """The answer to Heard: a leader will know that the session lives. A node without one is silent, so that its clients
+    go elsewhere before the others take them for dead."""
+
+    connection: int
+
+
+@dataclass(slots=True)
 class Refused:
     """No session for this connection; close it."""
 
@@ -66,7 +74,7 @@ class Hangup:
     error: ZkError
 
 
-Delivery = Answer | Notice | Welcome | Refused | Hangup
+Delivery = Answer | Notice | Welcome | Alive | Refused | Hangup
 
 
 @dataclass(slots=True)

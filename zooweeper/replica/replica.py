@@ -188,6 +188,7 @@ class Replica:
             if role is not None:
                 for ticket, request in self.clients.waiting.items():
                     self._gathering.add(1, request, ticket)
+                self.clients.leader_found()
                 self.clients.touched.update(dict.fromkeys(self.clients.sessions()))
         if self._quorum and not zab.connected_quorum:
             self.clients.quorum_lost()
