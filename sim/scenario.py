@@ -13,6 +13,7 @@ from typing import Any
 from sim import faults
 from sim.agreement import AgreementBrain, Wish
 from sim.checks import Ledger
+from sim.core_client import CoreClient
 from sim.faults import Ensemble
 from sim.memory import MemoryStore
 from sim.model import Model
@@ -165,7 +166,8 @@ def run_service(seed: int) -> Outcome:
 
     ensemble, ledger = build(world, options, make)
     doors = Doors(world, ensemble.nodes)
-    clients = [Client(world, doors, id, options.network) for id in range(1, options.clients + 1)]
+    kinds: tuple[type[Client] | type[CoreClient], ...] = (Client, CoreClient)
+    clients = [kinds[id % 2](world, doors, id, options.network) for id in range(1, options.clients + 1)]
     workloads = [Workload(world, client) for client in clients]
     ensemble.clients = [lambda chance, client=client: client.drop() for client in clients]  # type: ignore[misc]
     outcome = Outcome(seed, options, world, None)

@@ -50,7 +50,7 @@ class Operation:
 class Link:
     """One client connection to one node: two pipes and a number."""
 
-    def __init__(self, client: "Client", node: Node, number: int) -> None:
+    def __init__(self, client: Any, node: Node, number: int) -> None:
         self.client = client
         self.node = node
         self.life = node.life
@@ -66,6 +66,8 @@ class Link:
     def _to_node(self, event: Any) -> None:
         if self.same_process:
             self.node.step(event)
+            if isinstance(event, Heard) and not self.node.paused:
+                self.down.push(event)  # the door's pong
 
     def _to_client(self, delivery: Any) -> None:
         if self.client.link is self:
@@ -89,7 +91,7 @@ class Doors:
             node.deliver = lambda delivery, node=node: self.deliver(node, delivery)  # type: ignore[misc]
             node.on_crash = lambda node=node: self.crashed(node)  # type: ignore[misc]
 
-    def open(self, client: "Client", node: Node) -> Link:
+    def open(self, client: Any, node: Node) -> Link:
         self.numbers += 1
         link = Link(client, node, self.numbers)
         self.links[node.id, node.life, link.number] = link

@@ -6,6 +6,7 @@ shows. `judge` compares everything that clients saw with the model of what was c
 
 from typing import Any
 
+from sim.core_client import CoreClient
 from sim.model import Model
 from sim.sessions import Client, Operation, is_write
 from sim.world import MS, Violation, World
@@ -27,7 +28,7 @@ LIST = "/list"
 class Workload:
     """One client's doings."""
 
-    def __init__(self, world: World, client: Client) -> None:
+    def __init__(self, world: World, client: Client | CoreClient) -> None:
         self.world = world
         self.client = client
         self.chance = world.chance(f"workload {client.id}")
