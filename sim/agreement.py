@@ -12,6 +12,7 @@ from zooweeper.model.config import Timing
 from zooweeper.model.durable import Recovered
 from zooweeper.model.entry import Batch, pack_request
 from zooweeper.model.zxid import show
+from zooweeper.replica.events import Clock
 from zooweeper.replica.outbox import Outbox
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.messages import SnapBegin, SnapChunk
@@ -72,6 +73,8 @@ class AgreementBrain:
             if isinstance(role, Leading) and role.can_propose:
                 first = role.next_zxid
                 role.propose(Batch(first, first, 0, pack_request(0, 0, 0, 0, event.value)))
+        elif isinstance(event, Clock):
+            self.peer.now_ms = event.now_ms
         else:
             self.peer.step(event)
 

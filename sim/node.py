@@ -15,6 +15,7 @@ from sim.world import MS, Violation, World
 from zooweeper.model import durable
 from zooweeper.model.durable import Record, Recovered
 from zooweeper.model.entry import Batch
+from zooweeper.replica.events import Clock
 from zooweeper.zab.events import Received, Tick
 
 
@@ -159,6 +160,9 @@ class Node:
         assert self.brain is not None
         if not isinstance(event, Tick):
             self.world.note(self.name, Noted("←", event))
+        if not self._draining:
+            now_ms = self.world.now_us // MS
+            self.brain.step(Clock(now_ms, now_ms + self.wall_offset_ms))
         self.brain.step(event)
         if not self._draining:
             self._draining = True

@@ -24,7 +24,7 @@ from zooweeper.ops.op import Kind
 from zooweeper.ops.read import Exists
 from zooweeper.ops.session import CloseSession, Sync
 from zooweeper.ops.table import OPS
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
+from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 from zooweeper.replica.replica import Replica
 
@@ -134,6 +134,12 @@ class ReplicaRunner(ZabRunner):
             self.nodes[node],
             Connect(client.connection, client.session, client.secret, SESSION_TIMEOUT_MS, client.seen, 10, ""),
         )
+
+    def step(self, node: Node, event: Any) -> None:
+        """As the runtime does: the time first."""
+        assert node.peer is not None, f"node {node.id} is down"
+        node.peer.step(Clock(self.now_ms, self.now_ms))
+        super().step(node, event)
 
     def take(self, node: Node, before: str) -> None:
         outbox = node.peer.take()

@@ -48,6 +48,7 @@ class Replica:
         self.config = config
         self.rng = rng
         self.now_ms = 0
+        self._ticked_ms = 0  # of the last Tick; a Clock before it must not hide that the process stood still
         self.wall_ms = 0
         self.time_ms = 0  # of the last entry ordered or executed
         self.outbox = Outbox()
@@ -116,7 +117,8 @@ class Replica:
     # --- events
 
     def _tick(self, event: events.Tick) -> None:
-        paused = event.now_ms - self.now_ms > self.config.timing.silence_ms
+        paused = event.now_ms - self._ticked_ms > self.config.timing.silence_ms
+        self._ticked_ms = event.now_ms
         self._clock(events.Clock(event.now_ms, event.wall_ms))
         if self._leadership is not None:
             self._leadership.tick(self._gathering, paused)
