@@ -162,6 +162,11 @@ def test_processes_end_well(address: str, script: str, says: list[str]) -> None:
         f"import os, signal, threading\nfrom zooweeper_client import Client\naddress = {address!r}\n{SCRIPTS[script]}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, env={**os.environ}, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"},
+        check=False,
     )
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, says, "")
