@@ -1,14 +1,16 @@
-"""`python -m bench bars [NAME…]` and `python -m bench speed`.
+"""`python -m bench bars [NAME…]`, `python -m bench speed` and `python -m bench chaos`.
 
 Rules: results on stdout as a table or JSON, progress on stderr. Exit code 1 when a bar is missed or could not be
-measured, 2 for a wrong invocation.
+measured, or a promise broken, 2 for a wrong invocation.
 """
 
 import argparse
 import asyncio
+import json
 import sys
+from dataclasses import asdict
 
-from bench import speed
+from bench import chaos, speed
 from bench.bars import BARS
 from bench.figures import Bar, as_json, bars_table
 from bench.load import Stuck
@@ -20,6 +22,7 @@ EXAMPLES = """examples:
   python -m bench bars                      all bars, some minutes
   python -m bench bars start leader-kills   these two
   python -m bench speed -o json             operations per second, latency, CPU
+  python -m bench chaos --seconds 300       random faults, every promise checked
 """
 
 
@@ -29,19 +32,35 @@ def main() -> int:
     bars = commands.add_parser("bars", help="measure the bars")
     bars.add_argument("name", nargs="*", help=f"which of: {', '.join(BARS)} (default: all)")
     fast = commands.add_parser("speed", help="operations per second, latency and CPU")
-    for command in (bars, fast):
+    faults = commands.add_parser("chaos", help="random faults under load; checks every promise about writes and reads")
+    faults.add_argument("--seconds", type=float, default=60.0)
+    faults.add_argument("--seed", type=int, default=1)
+    faults.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7, 9))
+    for command in (bars, fast, faults):
         command.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
     if arguments.command == "speed":
         rows = asyncio.run(speed.measure(Say()))
         print(speed.as_json(rows) if arguments.output == "json" else speed.table(rows))
         return 0
+    if arguments.command == "chaos":
+        return run_chaos(arguments)
     unknown = [name for name in arguments.name if name not in BARS]
     if unknown:
         parser.error(f"no bar named {', '.join(unknown)}; there are: {', '.join(BARS)}")
     results = asyncio.run(measure_bars(arguments.name or list(BARS)))
     print(as_json(results) if arguments.output == "json" else bars_table(results))
     return 0 if all(bar.ok for bar in results) else 1
+
+
+def run_chaos(arguments: argparse.Namespace) -> int:
+    try:
+        report = asyncio.run(chaos.run(Say(), arguments.nodes, arguments.seconds, arguments.seed))
+    except (Stuck, EnsembleError, ZkError) as error:
+        print(f"FAILED (seed {arguments.seed}): {error}")
+        return 1
+    print(json.dumps(asdict(report), indent=2) if arguments.output == "json" else chaos.table(report))
+    return 0 if report.good else 1
 
 
 async def measure_bars(names: list[str]) -> list[Bar]:

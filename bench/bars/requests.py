@@ -12,9 +12,9 @@ from bench.rig import in_thread, running
 from bench.say import Say
 
 NODES = (3, 5, 7, 9)
-COUNTS = {1: 0.26, 10: 2.2, 100: 21.0}
+COUNTS = (1, 10, 100)
 RUNS = 5
-SHARE = 0.05  # of the time of the original
+MAX_S = {1: 0.026, 10: 0.22, 100: 0.999}  # a tenth of the original, and milliseconds in any case
 
 
 async def measure(say: Say) -> list[Bar]:
@@ -26,9 +26,9 @@ async def measure(say: Say) -> list[Bar]:
                 times = {count: median([await sequential(client, count) for _ in range(RUNS)]) for count in COUNTS}
             await in_thread(ensemble.kill)
         shown = ", ".join(f"{count}: {milliseconds(times[count])}" for count in COUNTS)
-        good = all(times[count] <= original * SHARE for count, original in COUNTS.items())
+        good = all(times[count] <= MAX_S[count] for count in COUNTS)
         figures = {str(count): seconds for count, seconds in times.items()}
-        bars.append(Bar(f"requests: {nodes} nodes", "1: 13 ms, 10: 110 ms, 100: 1050 ms", shown, good, {**figures}))
+        bars.append(Bar(f"requests: {nodes} nodes", "<= 26 ms, 220 ms, 999 ms", shown, good, {**figures}))
     return bars
 
 
