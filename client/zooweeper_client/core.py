@@ -68,7 +68,8 @@ class ClientCore:
         self.state = State.CONNECTING
         self.session = options.session
         self.secret = options.secret
-        self.seen = 0  # last zxid that any answer or event showed
+        self.seen = 0  # last zxid that the servers showed
+        self._events_seen = 0  # up to here no watch event is missing; a Welcome alone does not tell of events
         self.timeout_ms = options.timeout_ms
         self.node = 0
         self.trouble = "not started"  # why there is no connection, for people
@@ -329,7 +330,7 @@ class ClientCore:
             if request.numbered and (not executed or request.code == AUTH):
                 request.number, request.unknown = 0, False
         first = [auth_request(scheme, credential, FOREVER_MS, self) for scheme, credential in self._credentials]
-        pieces = [rearm_request(self.seen, piece, FOREVER_MS, self) for piece in self._watches.rearm()]
+        pieces = [rearm_request(self._events_seen, piece, FOREVER_MS, self) for piece in self._watches.rearm()]
         self._proving, self._rearming = len(first), len(pieces)
         self._queue.extendleft(reversed(first + pieces))
         self.seen = max(self.seen, event.zxid)
@@ -380,6 +381,8 @@ class ClientCore:
                 return  # an answer before made us leave; the rest is asked for again
             if item.zxid > self.seen:
                 self.seen = item.zxid
+            if not self._rearming:
+                self._events_seen = self.seen
             if not item.stale:  # a node without a leader does not keep our session alive
                 self._heard_ms = self._now
             xid = item.xid
