@@ -33,7 +33,7 @@ def nobody_died(three: Ensemble) -> Iterator[None]:
         assert "Traceback" not in three.log_path(node).read_text()
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
 def test_malformed_protobuf_on_the_client_port(address: str, garbage: bytes) -> None:
     with RawSession(address) as raw:
         raw.send(garbage)
@@ -41,7 +41,7 @@ def test_malformed_protobuf_on_the_client_port(address: str, garbage: bytes) -> 
     assert last is None or last.failure.error == ErrorCode.MARSHALLING_ERROR
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
 def test_malformed_protobuf_on_the_peer_port(three: Ensemble, garbage: bytes) -> None:
     for member in three.members:
         with RawSession(str(member.peer), PEERS) as raw:
@@ -98,7 +98,7 @@ def test_operation_that_is_not_for_clients(address: str, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 8, 14, 106])
-@pytest.mark.parametrize("body", [b"", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x05ab"])
+@pytest.mark.parametrize("body", [b"", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x05ab"], ids=["empty", "negative", "short"])
 def test_bodies_that_are_no_records(address: str, code: int, body: bytes) -> None:
     with RawSession(address) as raw:
         raw.hello()
