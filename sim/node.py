@@ -16,6 +16,7 @@ from zooweeper.model import durable
 from zooweeper.model.durable import Record, Recovered
 from zooweeper.model.entry import Batch
 from zooweeper.replica.events import Clock
+from zooweeper.storage.folder import FolderError
 from zooweeper.zab.events import Received, Tick
 
 
@@ -99,7 +100,10 @@ class Node:
         """A new process: recovers and begins to tick."""
         assert not self.alive
         self.life += 1
-        recovered = self.store.recover()
+        try:
+            recovered = self.store.recover()
+        except (AssertionError, FolderError) as error:
+            raise Violation("recovery", f"node {self.id}: {error!r}") from error
         if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
             raise Violation("epochs never fall", f"node {self.id}: {self.epochs}, then {recovered}")
         self.batches = [logged.batch for logged in recovered.batches]
