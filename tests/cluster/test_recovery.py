@@ -1,6 +1,8 @@
 """A node whose folder is behind, torn, damaged or gone comes back equal to the others, and never harms them."""
 
+import resource
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,24 @@ def test_a_wiped_node_is_refused_until_it_is_told_to_rejoin(three: Ensemble) -> 
     three.wait_healthy()
     agreed(three)
     assert read(str(three.member(node).grpc), "/wiped") == b"0000000019"
+
+
+@pytest.mark.parametrize("of", ["leader", "follower"])
+def test_a_disk_that_takes_no_more_stops_its_node_and_nobody_else(three: Ensemble, of: str) -> None:
+    node = three.leader() if of == "leader" else follower(three)
+    others = ",".join(str(three.member(other).grpc) for other in three.ids if other != node)
+    mark = mark_of(three, node)
+    pid = three.pid(node)
+    assert pid is not None
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    write(others, "/full", 10, size=200_000)
+    deadline = time.monotonic() + 20
+    while three.pid(node) is not None:
+        assert time.monotonic() < deadline, "the node goes on without a disk"
+        time.sleep(0.02)
+    lines = log_since(three, node, mark)
+    assert lines.count("disk.failed") == 1 and "Traceback" not in lines, lines
+    three.start([node])
+    three.wait_healthy()
+    agreed(three)
+    assert read(str(three.member(node).grpc), "/full").endswith(b"09")
