@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sim.network import Network
 from sim.node import Node
 from sim.world import MS, SECOND, World
+from zooweeper.zab.events import HandOff
 
 
 @dataclass
@@ -110,6 +111,13 @@ def wall_clock(ensemble: Ensemble, chance: random.Random) -> None:
     chance.choice(ensemble.nodes).wall_offset_ms += chance.randrange(-60_000, 60_000)
 
 
+def hand_off(ensemble: Ensemble, chance: random.Random) -> None:
+    """The operator asks the leader to stop leading. (Alone, it has nobody to hand over to.)"""
+    leader = ensemble.leader()
+    if leader is not None and len(ensemble.nodes) > 1:
+        leader.step(HandOff())
+
+
 def break_client(ensemble: Ensemble, chance: random.Random) -> None:
     """A client loses its connection."""
     if ensemble.clients:
@@ -125,6 +133,7 @@ FAULTS: dict[str, tuple[Callable[[Ensemble, random.Random], None], int]] = {
     "cut": (cut, 2500),
     "slow_disk": (slow_disk, 4000),
     "wall_clock": (wall_clock, 5000),
+    "hand_off": (hand_off, 3000),
     "break_client": (break_client, 800),
 }
 

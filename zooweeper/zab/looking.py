@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Looking:
     """Votes until a leader is found."""
 
-    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "told")
+    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "since_ms", "told")
 
     state = State.LOOKING
     phase = Phase.ELECTION
@@ -32,7 +32,8 @@ class Looking:
 
     def __init__(self, peer: Peer, favoured: int) -> None:
         self.peer = peer
-        self.favoured = favoured
+        self.favoured = favoured  # for a while; see on_tick
+        self.since_ms = peer.now_ms
         self.choice = 0
         self.agreed_ms: int | None = None  # since when a quorum agrees with us
         self.told: Vote | None = None  # our vote as the peers know it
@@ -43,6 +44,8 @@ class Looking:
 
     def on_tick(self) -> None:
         self.told = None  # say it again, whoever missed it
+        if self.peer.now_ms - self.since_ms > self.peer.timing.silence_ms // 2:
+            self.favoured = 0  # not all heard of it: the order of votes must be the same everywhere (ZK-1419)
         self._evaluate()
 
     def on_vote(self, sender: int, vote: Vote) -> None:
