@@ -7,6 +7,7 @@ import grpc
 import pytest
 from zooweeper_client import Client
 
+from bench.rig import resident_bytes
 from tests.cluster.raw import PEERS, RawSession, ending
 from zooweeper.cli.ensemble import Ensemble
 from zooweeper.model.errors import BadArguments, BadVersion, ErrorCode, SessionExpired, TooLarge, ZkError
@@ -149,3 +150,22 @@ def test_conflicting_versions_and_arguments(address: str) -> None:
             client.create("no-slash", b"")
         with pytest.raises(ZkError):
             client.delete("/zookeeper")
+
+
+def test_client_that_does_not_read_its_answers(three: Ensemble, address: str) -> None:
+    """It may ask for gigabytes; the node neither stores them nor keeps others waiting."""
+    pid = three.pid(1)
+    assert pid is not None
+    with Client(address) as client:
+        client.create("/heavy", b"x" * 900_000)
+        request = Request(code=4, body=b"\0\0\0\6/heavy\0")
+        with RawSession(address) as raw:
+            raw.hello()
+            for start in range(0, 2000, 100):
+                requests = [Request(xid=1 + start + i, code=4, body=request.body) for i in range(100)]
+                raw.send(ClientMessage(requests=requests))
+            for _ in range(50):
+                client.set("/heavy", b"y" * 900_000)
+                assert client.get("/heavy")[0] == b"y" * 900_000
+            assert resident_bytes(pid) < 400_000_000
+        client.delete("/heavy")
