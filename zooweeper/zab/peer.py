@@ -45,8 +45,7 @@ class Peer:
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready()
         self._attempt = attempt
-        self.role: Looking | Following | Leading = Looking(self, 0)
-        self.role.start()
+        self.role: Looking | Following | Leading = Looking(self, 0)  # starts with the first tick, which tells the time
 
     # --- the face
 
