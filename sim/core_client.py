@@ -2,7 +2,7 @@
 
 Rules: the same face as `sessions.Client`, so that workloads and checks do not care. The core gets links that break,
 nodes that are not there, and time that it asked for; what it does about running numbers, retries and watches is its
-own. A pong comes back only from a node that lives and is not paused.
+own.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from zooweeper_client.options import Options
 from zooweeper_client.states import State
 from zooweeper_client.watches import EventType, WatchKind
 
+from sim.network import Quality
 from sim.sessions import Doors, Link, Operation
 from sim.world import MS, SECOND, Violation, World
 from zooweeper.model.config import Address
@@ -24,7 +25,7 @@ from zooweeper.ops.data import GetData
 from zooweeper.ops.op import Kind
 from zooweeper.ops.table import OPS
 from zooweeper.replica import events
-from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 
 TIMEOUT_MS = 4000
 DEADLINE_MS = 3_600_000  # nobody gives up
@@ -47,12 +48,12 @@ class Item:
 class CoreClient:
     """Drives one ClientCore."""
 
-    def __init__(self, world: World, doors: Doors, id: int, quality: Any) -> None:
+    def __init__(self, world: World, doors: Doors, id: int, quality: Callable[[], Quality]) -> None:
         self.world = world
         self.doors = doors
         self.id = id
         self.name = f"c{id}"
-        self.node_quality = quality
+        self.quality = quality
         self.chance = world.chance(f"client {id}")
         self.calm = False
         self.history: list[Operation] = []
@@ -165,7 +166,7 @@ class CoreClient:
             case None:
                 self.link = None
                 self._step(messages.LinkDown("the node is gone"))
-            case events.Heard():
+            case Alive():
                 self._step(messages.Heard())
             case Welcome():
                 self._step(

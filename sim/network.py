@@ -37,7 +37,13 @@ AWFUL = Quality("AWFUL", 1 * MS, 30 * MS, 0.01, 1500 * MS)
 class Pipe:
     """One direction: what was pushed first arrives first, later."""
 
-    def __init__(self, world: World, chance: random.Random, quality: Quality, deliver: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        chance: random.Random,
+        quality: Callable[[], Quality],  # of the moment
+        deliver: Callable[[Any], None],
+    ) -> None:
         self.world = world
         self.chance = chance
         self.quality = quality
@@ -52,7 +58,7 @@ class Pipe:
         """Put it at the end; nothing happens on a closed pipe."""
         if self.closed:
             return
-        quality, chance = self.quality, self.chance
+        quality, chance = self.quality(), self.chance
         delay_us = quality.delay_min_us + int(chance.expovariate(1.0) * quality.delay_mean_us)
         if quality.stall_chance and chance.random() < quality.stall_chance:
             delay_us += chance.randrange(quality.stall_us)
@@ -102,9 +108,7 @@ class Stream:
         self.pair = pair
         self.broken = False
         self.open = dict.fromkeys(pair, False)
-        self.pipes = {
-            to: Pipe(network.world, network.chance, network.quality, partial(self._arrive, to)) for to in pair
-        }
+        self.pipes = {to: Pipe(network.world, network.chance, network.now, partial(self._arrive, to)) for to in pair}
         for node in pair:
             self.pipes[node].push(PeerUp(self.other(node)))
 
@@ -153,6 +157,10 @@ class Network:
         self.nodes: dict[int, Any] = {}
         self.streams: dict[tuple[int, int], Stream] = {}
         self.cut: dict[tuple[int, int], bool] = {}  # (from, to)
+
+    def now(self) -> Quality:
+        """How good it is at the moment."""
+        return self.quality
 
     def start(self) -> None:
         """Once, when `nodes` is filled: every pair tries to connect from now on."""

@@ -167,7 +167,7 @@ def run_service(seed: int) -> Outcome:
     ensemble, ledger = build(world, options, make)
     doors = Doors(world, ensemble.nodes)
     kinds: tuple[type[Client] | type[CoreClient], ...] = (Client, CoreClient)
-    clients = [kinds[id % 2](world, doors, id, options.network) for id in range(1, options.clients + 1)]
+    clients = [kinds[id % 2](world, doors, id, ensemble.network.now) for id in range(1, options.clients + 1)]
     workloads = [Workload(world, client) for client in clients]
     ensemble.clients = [lambda chance, client=client: client.drop() for client in clients]  # type: ignore[misc]
     outcome = Outcome(seed, options, world, None)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sim.network import Pipe
+from sim.network import Pipe, Quality
 from sim.node import Node
 from sim.world import MS, Violation, World
 from zooweeper.model.errors import ErrorCode
@@ -55,7 +55,7 @@ class Link:
         self.node = node
         self.life = node.life
         self.number = number
-        chance, quality = client.chance, client.node_quality
+        chance, quality = client.chance, client.quality
         self.up = Pipe(client.world, chance, quality, self._to_node)
         self.down = Pipe(client.world, chance, quality, self._to_client)
 
@@ -66,8 +66,6 @@ class Link:
     def _to_node(self, event: Any) -> None:
         if self.same_process:
             self.node.step(event)
-            if isinstance(event, Heard) and not self.node.paused:
-                self.down.push(event)  # the door's pong
 
     def _to_client(self, delivery: Any) -> None:
         if self.client.link is self:
@@ -113,12 +111,12 @@ class Doors:
 class Client:
     """A session and its requests."""
 
-    def __init__(self, world: World, doors: Doors, id: int, quality: Any) -> None:
+    def __init__(self, world: World, doors: Doors, id: int, quality: Callable[[], Quality]) -> None:
         self.world = world
         self.doors = doors
         self.id = id
         self.name = f"c{id}"
-        self.node_quality = quality
+        self.quality = quality
         self.chance = world.chance(f"client {id}")
         self.patience_us = self.chance.choice((1000, 2000, 8000)) * MS  # then it tries another node
         self.history: list[Operation] = []
@@ -185,7 +183,9 @@ class Client:
         if self.link is None:
             return
         waiting = self.pending or not self.live
-        if waiting and self.world.now_us - max(self.heard_us, self.since_us) > self.patience_us:
+        if self.live and self.world.now_us - self.heard_us > TIMEOUT_MS * MS * 2 // 3:
+            self.drop()  # not even a sign of life: the session is not kept alive there
+        elif waiting and self.world.now_us - max(self.heard_us, self.since_us) > self.patience_us:
             self.drop()
         elif self.live:
             self.link.up.push(Heard(self.link.number))
