@@ -233,7 +233,8 @@ class ClientCore:
         self._linked = True
         self._dial_ms = FOREVER_MS
         self._give_up_ms = self._now + max(CONNECT_MS_MIN, self.timeout_ms * 2 // 3 // len(self._hosts))
-        hello = Hello(self.session, self.secret, self._options.timeout_ms, self.seen, RESULTS_KEPT_MAX)
+        timeout_ms = 0 if self._options.read_only else self._options.timeout_ms
+        hello = Hello(self.session, self.secret, timeout_ms, self.seen, RESULTS_KEPT_MAX)
         self._out.send.append(hello)
         self.trouble = f"{address}: no answer yet"
 

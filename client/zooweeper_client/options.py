@@ -94,6 +94,7 @@ class Options:
     session: int = 0  # a session to continue, with its secret
     secret: bytes = field(default=b"", repr=False)
     randomize_hosts: bool = True
+    read_only: bool = False  # without a session: reads alone, also where no majority is; they may be stale
 
     def __post_init__(self) -> None:
         if not self.hosts:
@@ -103,6 +104,8 @@ class Options:
             raise BadOption(f"timeout {self.timeout_ms / 1000:g} s: expected {low:g} to {high:g} s")
         if (self.session != 0) != bool(self.secret):
             raise BadOption("a session to continue needs its id and its secret")
+        if self.read_only and (self.session or self.auth):
+            raise BadOption("a read-only client has no session to continue or to identify")
 
 
 def make_options(
@@ -113,6 +116,7 @@ def make_options(
     retry: RetryPolicy | None = None,
     client_id: tuple[int, bytes] | None = None,
     randomize_hosts: bool = True,
+    read_only: bool = False,
 ) -> Options:
     """Options of the arguments that both faces of the client take. Raises BadHosts, BadOption."""
     addresses, chroot = parse_hosts(hosts)
@@ -126,4 +130,5 @@ def make_options(
         session,
         secret,
         randomize_hosts,
+        read_only,
     )

@@ -164,6 +164,9 @@ def test_without_a_majority_the_cli_says_so(deployed: Deployed) -> None:
     refused = deployed.zooweeper("create", "/refused", "--timeout", "1s")
     assert refused.returncode == 75, refused.stderr
     assert b"NoQuorum" in refused.stderr and refused.stderr.count(b"\n") == 1
+    read = deployed.zooweeper("get", "/after-the-kill")
+    assert read.returncode == 0 and b"stale" in read.stderr, read.stderr
+    assert deployed.zooweeper("get", "--linear", "/after-the-kill", "--timeout", "1s").returncode == 75
     assert deployed.zooweeper("status").returncode == 75
     waited = deployed.zooweeper("status", "--wait", "quorum", "--timeout", "300ms")
     assert waited.returncode == 75

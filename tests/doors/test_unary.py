@@ -86,7 +86,8 @@ def test_without_a_quorum_calls_fail_at_once_and_status_answers() -> None:
         async with Rig(members=3) as rig, stub_to(rig.address) as stub:
             unavailable = (grpc.StatusCode.UNAVAILABLE, "NoQuorum")
             assert await status_of(stub.Create(pb.CreateRequest(path="/a"))) == unavailable
-            assert await status_of(stub.GetData(pb.GetDataRequest(path="/a"))) == unavailable
+            assert await status_of(stub.GetData(pb.GetDataRequest(path="/", linear=True))) == unavailable
+            assert (await stub.GetData(pb.GetDataRequest(path="/"))).stale, "a read goes on, and says that it is stale"
             status = await stub.Status(pb.StatusRequest())
             assert (status.role, status.quorum, status.id) == ("looking", False, 1)
 

@@ -33,6 +33,7 @@ FORMATS = ("table", "json", "plain")
 DEFAULT_HOSTS = "127.0.0.1:5181"
 DEFAULT_FOLDER = ".zooweeper"
 TIMEOUT_S = 10.0
+FIRST_TRY_S = 1.5  # an election is over by then; who has no session then looks for the reason
 
 
 class App:
@@ -86,38 +87,50 @@ class App:
         return given.rstrip("/") or "/"
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator["Client"]:
-        """A connected client, closed at the end."""
-        from zooweeper_client.aio import Client
-        from zooweeper_client.retry import RetryPolicy
-
+    async def client(self, stale: bool = False) -> AsyncIterator["Client"]:
+        """A connected client, closed at the end. `stale`: where nobody leads, one that reads what is there.
+        NoQuorum."""
+        client = self._made()
         try:
-            client = Client(self.hosts, auth=_credentials(), retry=RetryPolicy(deadline=self.timeout_s))
-        except ValueError as error:  # the connect string
-            raise Failure(str(error), USAGE) from None
-        try:
-            await client.start(self.timeout_s)
+            await client.start(min(FIRST_TRY_S, self.timeout_s))
         except NotConnected:
-            self._refuse_without_quorum()
-            raise
+            alone = self._without_quorum()  # a session is a write, and needs a majority
+            if alone and not stale:
+                raise NoQuorum(alone) from None
+            if alone:
+                self.note(f"{alone}; this may be stale")
+            elif self.timeout_s <= FIRST_TRY_S:
+                raise
+            client = self._made(read_only=bool(alone))
+            await client.start(max(self.timeout_s - FIRST_TRY_S, FIRST_TRY_S))
         try:
             yield client
         finally:
             await client.close()
 
-    def _refuse_without_quorum(self) -> None:
-        """NoQuorum, when there are servers and nobody leads them: a session is a write and needs a majority."""
+    def _made(self, read_only: bool = False) -> "Client":
+        from zooweeper_client.aio import Client
+        from zooweeper_client.retry import RetryPolicy
+
+        retry = RetryPolicy(deadline=self.timeout_s)
+        try:
+            return Client(self.hosts, auth=() if read_only else _credentials(), retry=retry, read_only=read_only)
+        except ValueError as error:  # the connect string
+            raise Failure(str(error), USAGE) from None
+
+    def _without_quorum(self) -> str:
+        """What to say when there are servers and nobody leads them; empty otherwise."""
         from zooweeper.cli.status import health
 
         rows = self.rows()
-        if any(row.up for row in rows) and not health(rows).quorum:
-            raise NoQuorum(f"{sum(row.up for row in rows)} of {len(rows)} servers answer, none leads")
+        up = sum(row.up for row in rows)
+        return f"{up} of {len(rows)} servers answer, none leads" if up and not health(rows).quorum else ""
 
-    def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]]) -> object:
+    def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]], stale: bool) -> object:
         """Runs a verb on a client of its own. The shell has its own way."""
 
         async def connected() -> None:
-            async with self.client() as client:
+            async with self.client(stale) as client:
                 await verb(client)
 
         asyncio.run(connected())
@@ -258,16 +271,17 @@ def path_argument(here: bool = False) -> Callable[[Callable[..., Any]], Callable
 
 
 def verb(
-    name: str, *examples: str
+    name: str, *examples: str, stale: bool = False
 ) -> Callable[[Callable[Concatenate[App, "Client", P], Coroutine[Any, Any, None]]], click.Command]:
-    """Makes a command of an async function (app, client, **arguments); its docstring is the help text."""
+    """Makes a command of an async function (app, client, **arguments); its docstring is the help text. `stale`: it only
+    reads, so without a majority it shows what is there, unless asked for a linearizable read."""
 
     def decorate(function: Callable[Concatenate[App, "Client", P], Coroutine[Any, Any, None]]) -> click.Command:
         def callback(
             hosts: str | None, output: str | None, timeout: float | None, *args: P.args, **kwargs: P.kwargs
         ) -> object:
             app = find_app(hosts, output, timeout)
-            return app.run(lambda client: function(app, client, *args, **kwargs))
+            return app.run(lambda client: function(app, client, *args, **kwargs), stale and not kwargs.get("linear"))
 
         params = getattr(function, "__click_params__", [])
         command = click.Command(

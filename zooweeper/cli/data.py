@@ -49,7 +49,7 @@ def say_stat(app: App, stat: "Stat") -> None:
         app.say(f"{name} = {shown}")
 
 
-@verb("ls", "zooweeper ls /", "zooweeper ls -s /app", "zooweeper ls -R / -o json")
+@verb("ls", "zooweeper ls /", "zooweeper ls -s /app", "zooweeper ls -R / -o json", stale=True)
 @path_argument(here=True)
 @click.option("-s", "--stat", is_flag=True, help="With version, size and number of children.")
 @click.option("-R", "--recursive", is_flag=True, help="All paths below, too.")
@@ -70,7 +70,13 @@ async def ls(app: App, client: "Client", path: str, stat: bool, recursive: bool,
         app.say_json(rows)
 
 
-@verb("get", "zooweeper get /app/config", "zooweeper get /app/logo > logo.png", "zooweeper get -s /app -o json")
+@verb(
+    "get",
+    "zooweeper get /app/config",
+    "zooweeper get /app/logo > logo.png",
+    "zooweeper get -s /app -o json",
+    stale=True,
+)
 @path_argument()
 @click.option("-s", "--stat", is_flag=True, help="With the znode's stat.")
 @linear
@@ -156,7 +162,7 @@ async def deleteall(app: App, client: "Client", path: str) -> None:
         app.say_json({"path": path})
 
 
-@verb("stat", "zooweeper stat /app")
+@verb("stat", "zooweeper stat /app", stale=True)
 @path_argument(here=True)
 @linear
 async def stat(app: App, client: "Client", path: str, linear: bool) -> None:
@@ -170,7 +176,7 @@ async def stat(app: App, client: "Client", path: str, linear: bool) -> None:
         say_stat(app, found)
 
 
-@verb("tree", "zooweeper tree /", "zooweeper tree -L 2 -d /app")
+@verb("tree", "zooweeper tree /", "zooweeper tree -L 2 -d /app", stale=True)
 @path_argument(here=True)
 @click.option("-L", "--depth", type=click.IntRange(min=1), default=1000, help="How many levels.", show_default=False)
 @click.option("-d", "--data", is_flag=True, help="With values.")

@@ -52,7 +52,7 @@ class Shell(App):
         self.connected = client
         self.watches: set[asyncio.Task[None]] = set()
 
-    def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]]) -> object:
+    def run(self, verb: Callable[["Client"], Coroutine[Any, Any, None]], stale: bool) -> object:
         """The verb, for `execute` to await."""
         return verb(self.connected)
 

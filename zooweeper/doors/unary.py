@@ -1,7 +1,8 @@
 """The unary calls: one request, one answer, without a session of the caller's own.
 
-Rules: for scripts and grpcurl. All calls of a node run in one session that the node opens for itself when the first
-comes and anew when it was lost, so there are no ephemerals and no watches, and identities are nobody's. An error is a
+Rules: for scripts and grpcurl. Writes of a node run in one session that the node opens for itself when the first comes
+and anew when it was lost, so there are no ephemerals, and identities are nobody's. Reads need no session, and so no
+majority: without one they are answered, and marked stale. An error is a
 gRPC status and, in the trailing metadata `zooweeper-error`, its name.
 """
 
@@ -60,10 +61,12 @@ STATUS_CODES = {
 
 
 class Caller:
-    """The node's own session, in which unary calls run: the sink of its connection."""
+    """The node's own connection, in which unary calls run, and its sink."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, timeout_ms: int) -> None:
+        """`timeout_ms` of its session; 0: it only reads, and has none."""
         self._gateway = gateway
+        self._timeout_ms = timeout_ms
         self._connection = 0
         self._xid = 0
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
@@ -75,7 +78,7 @@ class Caller:
         body = request.encode()
         if not self._connection:
             self._connection = self._gateway.register(self)
-            self._gateway.step(Connect(self._connection, 0, b"", SESSION_TIMEOUT_MS, 0, 0, ""))
+            self._gateway.step(Connect(self._connection, 0, b"", self._timeout_ms, 0, 0, ""))
         self._xid = self._xid % XID_MAX + 1
         xid, future = self._xid, asyncio.get_running_loop().create_future()
         self._waiting[xid] = future
@@ -114,7 +117,8 @@ class Unary:
         self._gateway = gateway
         self._config = config
         self._version = version
-        self.caller = Caller(gateway)
+        self.caller = Caller(gateway, SESSION_TIMEOUT_MS)
+        self.reader = Caller(gateway, 0)
         self._calls: dict[str, tuple[type[Message], Callable[[Any], Awaitable[Message]]]] = {
             "Create": (pb.CreateRequest, self._create),
             "Delete": (pb.DeleteRequest, self._delete),
@@ -143,13 +147,13 @@ class Unary:
 
     async def _exists(self, request: pb.ExistsRequest) -> pb.ExistsReply:
         try:
-            result, _ = await self.caller.ask(Exists, Exists.Request(request.path, False), request.linear)
+            result, _ = await self.reader.ask(Exists, Exists.Request(request.path, False), request.linear)
         except NoNode:
             return pb.ExistsReply(exists=False)
         return pb.ExistsReply(exists=True, stat=_stat(result.stat))
 
     async def _get_data(self, request: pb.GetDataRequest) -> pb.GetDataReply:
-        result, answer = await self.caller.ask(GetData, GetData.Request(request.path, False), request.linear)
+        result, answer = await self.reader.ask(GetData, GetData.Request(request.path, False), request.linear)
         return pb.GetDataReply(data=result.data or b"", stat=_stat(result.stat), stale=answer.stale)
 
     async def _set_data(self, request: pb.SetDataRequest) -> pb.SetDataReply:
@@ -159,11 +163,11 @@ class Unary:
 
     async def _get_children(self, request: pb.GetChildrenRequest) -> pb.GetChildrenReply:
         body = GetChildren2.Request(request.path, False)
-        result, answer = await self.caller.ask(GetChildren2, body, request.linear)
+        result, answer = await self.reader.ask(GetChildren2, body, request.linear)
         return pb.GetChildrenReply(children=sorted(result.children), stat=_stat(result.stat), stale=answer.stale)
 
     async def _sync(self, request: pb.SyncRequest) -> pb.SyncReply:
-        _, answer = await self.caller.ask(Sync, Sync.Request(request.path))
+        _, answer = await self.reader.ask(Sync, Sync.Request(request.path))
         return pb.SyncReply(zxid=answer.zxid)
 
     async def _status(self, request: pb.StatusRequest) -> pb.StatusReply:

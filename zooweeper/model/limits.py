@@ -19,6 +19,7 @@ PAGE_BYTES_MAX = FRAME_BYTES_MAX  # a page ends early rather than outgrow a fram
 # --- sessions
 SESSION_TIMEOUT_MIN_MS = 500  # some ticks, or a busy leader would expire the living
 SESSION_TIMEOUT_MAX_MS = 60_000
+VISIT_TIMEOUT_MS = 10_000  # what a client without a session goes by
 SESSIONS_MAX = 50_000  # (replicated)
 RESULTS_KEPT_MAX = 128  # results a session keeps for retries = requests it may have unanswered (replicated)
 IDENTITIES_MAX = 32  # of a session (replicated)

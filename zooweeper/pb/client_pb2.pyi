@@ -68,6 +68,7 @@ class Hello(_message.Message):
     """0: a new one"""
     secret: _builtins.bytes
     timeout_ms: _builtins.int
+    """0, without a session: a visitor, who only reads and needs no majority"""
     seen: _builtins.int
     """last zxid seen"""
     results: _builtins.int

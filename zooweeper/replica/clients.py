@@ -19,6 +19,7 @@ from zooweeper.model.errors import (
     ConnectionLoss,
     ErrorCode,
     NoQuorum,
+    NotReadOnly,
     NumberGap,
     ResultForgotten,
     SessionExpired,
@@ -40,6 +41,7 @@ from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Wel
 if TYPE_CHECKING:
     from zooweeper.replica.replica import Replica
 
+BEHIND = "this node has not seen yet what the client has seen elsewhere"
 NO_QUORUM = "this node is not connected to a majority of the ensemble"
 
 
@@ -76,14 +78,25 @@ class Clients:
 
     def connect(self, event: Connect) -> None:
         """Open or attach a session for a connection: an entry, like everything about sessions."""
+        visitor = not event.session and not event.timeout_ms
         error: ZkError | None = None
-        if not self._replica.zab.connected_quorum:
-            error = NoQuorum(NO_QUORUM)
-        elif len(self._connections) >= limits.CONNECTIONS_MAX:
+        if len(self._connections) >= limits.CONNECTIONS_MAX:
             error = ThrottledOp(f"{limits.CONNECTIONS_MAX} connections are the limit of a node")
+        elif visitor and event.seen > self._replica.state.zxid:
+            error = Behind(BEHIND)
+        elif not visitor and not self._replica.zab.connected_quorum:
+            error = NoQuorum(NO_QUORUM)
         if error is not None:
             self._replica.outbox.deliver.append(Refused(event.connection, error))
-            return
+        elif visitor:
+            connection = self._connections[event.connection] = Connection(event, 0)
+            connection.open = True
+            welcome = Welcome(event.connection, 0, b"", limits.VISIT_TIMEOUT_MS, 0, 0, self._replica.state.zxid)
+            self._replica.outbox.deliver.append(welcome)
+        else:
+            self._open(event)
+
+    def _open(self, event: Connect) -> None:
         timeout = max(limits.SESSION_TIMEOUT_MIN_MS, min(event.timeout_ms, limits.SESSION_TIMEOUT_MAX_MS))
         results = max(0, min(event.results, limits.RESULTS_KEPT_MAX))
         if event.session:
@@ -104,8 +117,9 @@ class Clients:
     def heard(self, connection: int) -> None:
         """Its client is alive, and wants to hear that we can tell the leader."""
         found = self._connections.get(connection)
-        if found is not None and found.session:
-            self.touched[found.session] = None
+        if found is not None and found.open:
+            if found.session:
+                self.touched[found.session] = None
             if self._replica.zab.serving:
                 self._replica.outbox.deliver.append(Alive(connection))
             else:
@@ -148,7 +162,7 @@ class Clients:
             return  # closed while the request was under way
         if connection.session:
             self.touched[connection.session] = None
-        if not connection.session or connection.held:
+        if not connection.open or connection.held:
             if len(connection.held) >= limits.PENDING_REQUESTS_MAX:
                 self._hang_up(connection, ThrottledOp("too many requests are waiting on this connection"))
                 return
@@ -201,6 +215,8 @@ class Clients:
         self.asking.append((connection, pending))
 
     def _write(self, connection: Connection, ask: Ask) -> None:
+        if not connection.session:
+            raise NotReadOnly("a connection without a session only reads")
         if not self._replica.zab.connected_quorum:
             raise NoQuorum(NO_QUORUM)
         if self._waiting_bytes + len(ask.body) > limits.OUTSTANDING_BYTES_MAX:
@@ -263,7 +279,7 @@ class Clients:
         if entry.attach != self._origin:
             return
         connection = self._connections.get(entry.number)
-        if connection is None or connection.session:
+        if connection is None or connection.open:
             return  # it left, or this is the same entry once more
         self._settle(connection.ticket)
         state, deliver = self._replica.state, self._replica.outbox.deliver
@@ -271,12 +287,12 @@ class Clients:
         session = None if result.error else state.sessions.get(place.Result.decode(result.body).session)
         if session is None or connection.connect.seen > state.zxid:
             del self._connections[connection.id]
-            error: ZkError = SessionExpired() if session is None else Behind("it has seen a later state elsewhere")
+            error: ZkError = SessionExpired() if session is None else Behind(BEHIND)
             if result.error == ErrorCode.THROTTLED_OP:
                 error = ThrottledOp(result.detail)
             deliver.append(Refused(connection.id, error))
             return
-        connection.session, connection.attach = session.id, session.attach
+        connection.open, connection.session, connection.attach = True, session.id, session.attach
         connection.expected = session.number + 1
         self._by_session[session.id] = connection
         self.touched[session.id] = None
@@ -346,7 +362,7 @@ class Clients:
         replica = self._replica
         state, deliver = replica.state, replica.outbox.deliver
         session = state.sessions.get(connection.session)
-        assert session is not None, connection.session  # or the connection had been hung up
+        assert session is not None or not connection.session  # or the connection had been hung up
         op = OPS[ask.code]
         view = View(state, session, replica.watches, connection.id)
         stale = not replica.zab.serving

@@ -42,7 +42,7 @@ class Pending:
 
 
 class Connection:
-    """`session` is 0 until the session is open or attached here."""
+    """`session` is 0 until the session is open or attached here, and for a visitor always."""
 
     __slots__ = (
         "attach",
@@ -51,6 +51,7 @@ class Connection:
         "expected",
         "held",
         "id",
+        "open",
         "pending",
         "session",
         "ticket",
@@ -61,6 +62,7 @@ class Connection:
         self.id = connect.connection
         self.connect = connect
         self.ticket = ticket  # of the openSession or attach under way; 0: none
+        self.open = False  # welcomed: requests are taken
         self.session = 0
         self.attach = 0
         self.expected = 1  # the number of the next write that will be taken

@@ -28,8 +28,9 @@ class SnapshotWritten:
 
 @dataclass(slots=True)
 class Connect:
-    """A client wants a session on this connection: a new one (`session` 0) or its own again. Answered by Welcome or
-    Refused. Requests that come before that are kept in order."""
+    """A client wants a session on this connection: a new one (`session` 0) or its own again. Without a timeout it is a
+    visitor: it has no session and only reads, which needs no majority. Answered by Welcome or Refused. Requests that
+    come before that are kept in order."""
 
     connection: int
     session: int

@@ -46,6 +46,7 @@ class Session:
         default_acl: Sequence[Acl] | None = None,
         client_id: tuple[int, bytes] | None = None,
         randomize_hosts: bool = True,
+        read_only: bool = False,
     ) -> None:
         self.options = make_options(
             hosts,
@@ -54,6 +55,7 @@ class Session:
             retry=retry,
             client_id=client_id,
             randomize_hosts=randomize_hosts,
+            read_only=read_only,
         )
         self._retry = self.options.retry
         self._default_acl = default_acl

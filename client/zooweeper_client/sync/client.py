@@ -160,6 +160,7 @@ class Client:
         default_acl: Sequence[Acl] | None = None,
         client_id: tuple[int, bytes] | None = None,
         randomize_hosts: bool = True,
+        read_only: bool = False,
     ) -> None:
         self._aio = aio.Client(
             hosts,
@@ -169,6 +170,7 @@ class Client:
             default_acl=default_acl,
             client_id=client_id,
             randomize_hosts=randomize_hosts,
+            read_only=read_only,
         )
         self._portal: Portal = portal()
         self._dispatcher = _Dispatcher()
