@@ -44,7 +44,7 @@ class MemoryStore:
 
     def recover(self) -> Recovered:
         """Replay of the records. AssertionError when they contradict one another."""
-        accepted = current = base = snapshot = 0
+        accepted = current = base = 0
         base_epochs: Epochs = ()
         batches: list[Logged] = []
         chunks: list[bytes] = []
@@ -71,11 +71,13 @@ class MemoryStore:
                     chunks.append(record.data)
                 case durable.SnapshotEnd():
                     assert record.chunks == len(chunks), record
-                    images = {record.zxid: chunks}
-                    snapshot = record.zxid
+                    images[record.zxid] = chunks
                 case durable.Installed():
-                    assert record.zxid == snapshot, record
+                    assert record.zxid in images, record
                     base, base_epochs, batches = record.zxid, record.epochs, []
+        # A leader's snapshot that was not installed is no state of this history.
+        ends = [base, *(logged.batch.last for logged in batches)]
+        snapshot = max([zxid for zxid in images if zxid in ends], default=0)
         if self.purges and snapshot > base:
             covered = [logged for logged in batches if logged.batch.last <= snapshot]
             base, base_epochs = snapshot, epochs_of(base_epochs, covered)

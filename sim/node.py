@@ -102,6 +102,7 @@ class Node:
         self.life += 1
         try:
             recovered = self.store.recover()
+            brain = self.make_brain(recovered, self.life)
         except (AssertionError, FolderError) as error:
             raise Violation("recovery", f"node {self.id}: {error!r}") from error
         if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
@@ -111,7 +112,7 @@ class Node:
             self.name, f"starts; log ends at {recovered.last}, epochs {recovered.accepted} {recovered.current}"
         )
         self.alive, self.paused, self.fuse = True, False, None
-        self.brain = self.make_brain(recovered, self.life)
+        self.brain = brain
         self._tick(self.life)
 
     def crash(self, power_loss: bool) -> None:
