@@ -26,7 +26,9 @@ def words(thing: Any, attempts: bool = False) -> str:
         if field.name == first or (field.name == "attempt" and not attempts):
             continue
         value = getattr(thing, field.name)
-        if value in ("", b"") or (isinstance(value, bool) and field.name in ("final", "stale", "linear") and not value):
+        if value in ("", b"") or (
+            isinstance(value, bool) and field.name in ("final", "stale", "linear", "favoured") and not value
+        ):
             continue
         parts.append(f"{field.name}={value_words(field.name, value)}")
     return " ".join(parts)

@@ -36,7 +36,6 @@ async def measure(say: Say) -> list[Bar]:
         hosts = [str(ensemble.member(node).grpc) for node in staying]
         async with Load(hosts) as load:
             await load.progress()
-            await warm(hosts[0])
             say.line(f"five nodes: killing {first}, the leader among them")
             begin = clock()
             await in_thread(ensemble.kill, first)
@@ -64,12 +63,6 @@ async def measure(say: Say) -> list[Bar]:
         Bar("majority: one returns", "resumes (<= 3 s)", milliseconds(resumes), resumes <= RESUMES_S),
         Bar("majority: writes", "0 lost, equal digests", str(worst), worst.good),
     ]
-
-
-async def warm(host: str) -> None:
-    """Have the node open the session that its unary calls share: without a majority it could not."""
-    async with grpc.aio.insecure_channel(host) as channel:
-        await ZooweeperStub(channel).GetData(GetDataRequest(path="/"), timeout=WAIT_S)
 
 
 async def refused(host: str, begin: float) -> tuple[float, float, bool]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench.bars.majority import refused, warm
+from bench.bars.majority import refused
 from bench.figures import clock
 from bench.load import Load
 from bench.rig import agreed, in_thread, running
@@ -17,7 +17,6 @@ def test_two_dead_go_on_three_dead_refuse_one_back_resumes() -> None:
             hosts = [str(five.member(node).grpc) for node in staying]
             async with Load(hosts) as load:
                 await load.progress()
-                await warm(hosts[0])
                 await in_thread(five.kill, first)
                 await load.progress()
                 await in_thread(five.kill, third)

@@ -104,6 +104,6 @@ def test_a_message_of_an_unknown_kind_is_refused() -> None:
 
 def test_what_counts_in_a_queue_is_about_the_size_on_the_wire() -> None:
     batch = Batch(make(1, 1), make(1, 1), 5, pack_request(1, 1, 1, 5, bytes(10_000)))
-    for message in (Propose(1, 1, batch, 0), Vote(1, 1, 1, True, 1), SnapChunk(1, 0, False, bytes(5000))):
+    for message in (Propose(1, 1, batch, 0), Vote(1, 1, 1, True, 1, False), SnapChunk(1, 0, False, bytes(5000))):
         (frame,) = wire.frames([message])
         assert len(frame) <= wire.size_of(message) <= len(frame) + wire.MESSAGE_OVERHEAD_BYTES

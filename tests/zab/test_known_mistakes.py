@@ -147,7 +147,7 @@ def test_zk_3537_a_peer_that_says_it_leads_is_checked_by_itself() -> None:
     runner = ZabRunner()
     play(runner, "cluster nodes=3\nstart 1 2\nconnect 1 2")
     peer = runner.nodes[1].peer
-    peer.step(Received(2, Vote(1, 0, 0, True, 3)))
+    peer.step(Received(2, Vote(1, 0, 0, True, 3, False)))
     assert peer.leader == 0
 
 

@@ -29,7 +29,7 @@ def test_committed_is_what_a_quorum_has(count: int, data: st.DataObject) -> None
 
 
 def test_rank_is_a_strict_order_epoch_then_zxid_then_favour_then_id() -> None:
-    ranks = [rank(Vote(0, epoch, zxid, True, 0), id, 2) for epoch, zxid, id in product((1, 2), (5, 9), (1, 2, 3))]
+    ranks = [rank(Vote(0, epoch, zxid, True, 0, id == 2), id) for epoch, zxid, id in product((1, 2), (5, 9), (1, 2, 3))]
     assert len(set(ranks)) == len(ranks)
     assert max(ranks) == (2, 9, True, 2)
-    assert rank(Vote(0, 2, 1, True, 0), 1, 0) > rank(Vote(0, 1, 9, True, 0), 3, 0)
+    assert rank(Vote(0, 2, 1, True, 0, False), 1) > rank(Vote(0, 1, 9, True, 0, True), 3)

@@ -249,11 +249,13 @@ class Vote(_message.Message):
     ZXID_FIELD_NUMBER: _builtins.int
     ELIGIBLE_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
+    FAVOURED_FIELD_NUMBER: _builtins.int
     state: _builtins.int
     epoch: _builtins.int
     zxid: _builtins.int
     eligible: _builtins.bool
     choice: _builtins.int
+    favoured: _builtins.bool
     def __init__(
         self,
         *,
@@ -262,10 +264,11 @@ class Vote(_message.Message):
         zxid: _builtins.int = ...,
         eligible: _builtins.bool = ...,
         choice: _builtins.int = ...,
+        favoured: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "eligible", b"eligible", "epoch", b"epoch", "state", b"state", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "eligible", b"eligible", "epoch", b"epoch", "favoured", b"favoured", "state", b"state", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

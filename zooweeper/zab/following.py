@@ -75,6 +75,8 @@ class Following:
         vote = peer.up.get(leader)
         self._led = vote is not None and vote.state == State.LEADING  # it said that it leads
 
+    favoured = False
+
     @property
     def choice(self) -> int:
         return self.leader
@@ -225,7 +227,7 @@ class Following:
             peer.commit(min(message.committed, peer.history.last))
 
     def on_hand_over(self, message: HandOver) -> None:
-        self.peer.become_looking(favoured=message.target)
+        self.peer.become_looking(favoured=message.target == self.peer.id)
 
     def on_barrier_answer(self, message: BarrierAnswer) -> None:
         self.peer.ready.barriers.append(message)

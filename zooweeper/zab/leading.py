@@ -44,6 +44,7 @@ from zooweeper.zab.messages import (
     UpToDate,
     Vote,
 )
+from zooweeper.zab.rounds import Rounds
 from zooweeper.zab.vote import Phase, State
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ class Leading:
 
     __slots__ = (
         "attempt",
-        "barriers",
-        "confirmed",
         "durable",
         "epoch",
         "handing_over",
@@ -67,7 +66,7 @@ class Leading:
         "peer",
         "phase",
         "promised",
-        "round",
+        "rounds",
         "since_ms",
         "told",
     )
@@ -94,9 +93,9 @@ class Leading:
         self.in_flight = 0  # last zxid of the batch that waits for its quorum; 0: none
         self.told = 0  # the commit that the learners know of
         self.handing_over = False
-        self.round = 0  # of pings
-        self.confirmed = 0  # the last round that a quorum answered
-        self.barriers: list[tuple[int, int, int, int]] = []  # round needed, asker, token, zxid
+        self.rounds = Rounds()
+
+    favoured = False
 
     @property
     def choice(self) -> int:
@@ -116,8 +115,10 @@ class Leading:
 
     @property
     def can_propose(self) -> bool:
-        """A batch may be proposed now."""
-        return self.phase is Phase.BROADCAST and not self.in_flight and not self.handing_over
+        """A batch may be proposed now; not while handing over, so that somebody catches up, unless nobody can."""
+        if self.phase is not Phase.BROADCAST or self.in_flight:
+            return False
+        return not self.handing_over or not self._at_least(Stage.SYNCED)
 
     @property
     def next_zxid(self) -> int:
@@ -246,11 +247,13 @@ class Leading:
             return
         ready = [one.id for one in self._at_least(Stage.SYNCED) if one.durable == peer.history.last]
         if not ready:
+            if len(peer.voters) == 1 and counter_of(peer.history.last) >= COUNTER_LAST:
+                peer.become_looking()  # to itself, with a new epoch
             return
         self.flush()
         for learner in self._at_least(Stage.SYNCED):
             peer.send(learner.id, HandOver(learner.attempt, self.epoch, max(ready)))
-        peer.become_looking(favoured=max(ready))
+        peer.become_looking()
 
     def flush(self) -> None:
         """Tell the learners of commits that no proposal carried."""
@@ -427,44 +430,41 @@ class Leading:
     # --- pings, and reads that must not be stale (zab-protocol 19.1)
 
     def _ping(self) -> None:
-        self.round += 1
+        number, committed = self.rounds.start(), self.peer.history.committed
         for learner in self.learners.values():
-            self.peer.send(learner.id, Ping(learner.attempt, self.epoch, self.round, self.peer.history.committed))
+            self.peer.send(learner.id, Ping(learner.attempt, self.epoch, number, committed))
         self._maybe_confirm()
 
     def on_pong(self, learner: Learner, message: Pong) -> None:
         learner.round = max(learner.round, message.round)
         if message.report:
             self.peer.ready.reports.append((learner.id, message.report))
-        if self.barriers:
-            self._maybe_confirm()
+        self._maybe_confirm()
 
     def on_barrier_ask(self, learner: Learner, message: BarrierAsk) -> None:
         if self.phase is Phase.BROADCAST:
             self._ask_barrier(learner.id, message.token)
 
     def _ask_barrier(self, asker: int, token: int) -> None:
-        """Needs a round that starts after the question. One round at a time: questions gather for the next."""
         assert self.phase is Phase.BROADCAST
-        under_way = any(needed == self.round for needed, *_ in self.barriers)
-        self.barriers.append((self.round + 1, asker, token, self.peer.history.committed))
-        if not under_way:
+        if self.rounds.ask(asker, token, self.peer.history.committed):
             self._ping()
 
     def _maybe_confirm(self) -> None:
+        if not self.rounds.waiting:
+            return
         peer = self.peer
         rounds = {learner.id: learner.round for learner in self._at_least(Stage.SYNCED)}
-        rounds[peer.id] = self.round
-        self.confirmed = quorum.committed(peer.voters, rounds)
-        answered = [barrier for barrier in self.barriers if barrier[0] <= self.confirmed]
-        self.barriers = [barrier for barrier in self.barriers if barrier[0] > self.confirmed]
-        for _, asker, token, zxid in answered:
-            learner = self.learners.get(asker)
-            if asker == peer.id:
-                peer.ready.barriers.append(BarrierAnswer(self.attempt, self.epoch, token, zxid))
+        rounds[peer.id] = self.rounds.current
+        answered = self.rounds.answered(quorum.committed(peer.voters, rounds))
+        for question in answered:
+            learner = self.learners.get(question.asker)
+            if question.asker == peer.id:
+                peer.ready.barriers.append(BarrierAnswer(self.attempt, self.epoch, question.token, question.zxid))
             elif learner is not None:
-                peer.send(asker, BarrierAnswer(learner.attempt, self.epoch, token, zxid))
-        if answered and self.barriers:
+                answer = BarrierAnswer(learner.attempt, self.epoch, question.token, question.zxid)
+                peer.send(question.asker, answer)
+        if answered and self.rounds.waiting:
             self._ping()
 
 

@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 class Looking:
     """Votes until a leader is found."""
 
-    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "since_ms", "told")
+    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "told")
 
     state = State.LOOKING
     phase = Phase.ELECTION
     leader = 0
 
-    def __init__(self, peer: Peer, favoured: int) -> None:
+    def __init__(self, peer: Peer, favoured: bool) -> None:
         self.peer = peer
-        self.favoured = favoured  # for a while; see on_tick
-        self.since_ms = peer.now_ms
+        self.favoured = favoured  # told with our vote, so that the order is the same for all who hear it (ZK-1419)
         self.choice = 0
         self.agreed_ms: int | None = None  # since when a quorum agrees with us
         self.told: Vote | None = None  # our vote as the peers know it
@@ -44,8 +43,6 @@ class Looking:
 
     def on_tick(self) -> None:
         self.told = None  # say it again, whoever missed it
-        if self.peer.now_ms - self.since_ms > self.peer.timing.silence_ms // 2:
-            self.favoured = 0  # not all heard of it: the order of votes must be the same everywhere (ZK-1419)
         self._evaluate()
 
     def on_vote(self, sender: int, vote: Vote) -> None:
@@ -74,9 +71,9 @@ class Looking:
             peer.become_following(leader)
             return
         candidates = [(id, vote) for id, vote in peer.up.items() if vote and vote.state == State.LOOKING]
-        ranks = [rank(vote, id, self.favoured) for id, vote in candidates if vote.eligible]
+        ranks = [rank(vote, id) for id, vote in candidates if vote.eligible]
         if peer.eligible:
-            ranks.append(rank(peer.vote(), peer.id, self.favoured))
+            ranks.append(rank(peer.vote(), peer.id))
         self.choice = max(ranks)[-1] if ranks and peer.voting else 0
         vote = peer.vote()
         if vote != self.told:

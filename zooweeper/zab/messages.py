@@ -22,6 +22,7 @@ class Vote:
     zxid: int  # last logged
     eligible: bool  # connected to a quorum and allowed to vote
     choice: int  # LOOKING: the best candidate it sees; otherwise its leader
+    favoured: bool  # a leader has handed over to the sender: it wins a tie of histories
 
 
 @dataclass(slots=True)

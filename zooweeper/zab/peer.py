@@ -45,7 +45,9 @@ class Peer:
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready()
         self._attempt = attempt
-        self.role: Looking | Following | Leading = Looking(self, 0)  # starts with the first tick, which tells the time
+        self.role: Looking | Following | Leading = Looking(
+            self, False
+        )  # starts with the first tick, which tells the time
 
     # --- the face
 
@@ -133,7 +135,9 @@ class Peer:
 
     def vote(self) -> Vote:
         """Our own, as of now."""
-        return Vote(int(self.state), self.current, self.history.last, self.eligible, self.role.choice)
+        return Vote(
+            int(self.state), self.current, self.history.last, self.eligible, self.role.choice, self.role.favoured
+        )
 
     @property
     def eligible(self) -> bool:
@@ -154,8 +158,8 @@ class Peer:
 
     # --- changes of role
 
-    def become_looking(self, favoured: int = 0) -> None:
-        """Start an election; `favoured` wins a tie of histories."""
+    def become_looking(self, favoured: bool = False) -> None:
+        """Start an election; `favoured`: as the one to win a tie of histories."""
         # Who was with the leader that we leave now has to say so again: it must neither draw us back
         # (trace:follower_leaves_a_silent_leader) nor elect us once more by what it said before.
         for peer, vote in self.up.items():

@@ -27,6 +27,6 @@ class Phase(IntEnum):
     BROADCAST = 3
 
 
-def rank(vote: Vote, candidate: int, favoured: int) -> tuple[int, int, bool, int]:
+def rank(vote: Vote, candidate: int) -> tuple[int, int, bool, int]:
     """The place of `candidate` in the order; `vote` is its own."""
-    return vote.epoch, vote.zxid, candidate == favoured, candidate
+    return vote.epoch, vote.zxid, vote.favoured, candidate
