@@ -32,6 +32,8 @@ class Pulse:
     """When writes were acknowledged."""
 
     acknowledged: int = 0
+    read_back: int = 0  # of them, at the last audit
+    lost: int = 0  # of them, at any audit
     kills: list[Kill] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     _last: float = 0.0

@@ -5,6 +5,7 @@ client; half of its writes create sequential znodes, half count up a register by
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zooweeper_client.aio import Client
 
 ROOT = "/demo"
+AUDIT_S = 1.0  # between two audits, or longer when they are large
 PAUSE_S = 0.004  # between two writes of a writer: leaves the CPU to the nodes, which share this host
 
 
@@ -86,6 +88,7 @@ async def _count(writer: Writer, client: "Client", pulse: Pulse) -> None:
 class Proof:
     """What reading everything back showed."""
 
+    read_back: int = 0
     lost: int = 0
     duplicated: int = 0
 
@@ -95,16 +98,27 @@ class Proof:
 
 
 async def prove(client: "Client", writers: list[Writer]) -> Proof:
-    """Reads all back, not stale, and compares it with what the writers were told."""
+    """Reads all back, not stale, and compares it with what the writers had been told before; they may go on."""
     proof = Proof()
     for writer in writers:
+        created, count = dict(writer.created), writer.count
         there: dict[str, bytes] = {}
         async for entry in client.list(writer.folder, with_data=True, consistency="linearizable"):
             there[f"{writer.folder}/{entry.path}"] = entry.data or b""
-        proof.lost += sum(there.get(path) != value for path, value in writer.created.items())
+        proof.read_back += len(created) + count
+        proof.lost += sum(there.get(path) != value for path, value in created.items())
         values = list(there.values())
         proof.duplicated += len(values) - len(set(values))
         value, stat = await client.get(writer.register, consistency="linearizable")
-        proof.lost += max(0, writer.count - int(value))
-        proof.duplicated += max(0, stat.version - int(value), int(value) - writer.count)
+        proof.lost += max(0, count - int(value))
+        proof.duplicated += max(0, stat.version - int(value))
     return proof
+
+
+async def audit(client: "Client", writers: list[Writer], pulse: Pulse, done: asyncio.Event) -> None:
+    """Reads everything back again and again while the writers write, so that a loss shows at once."""
+    while not done.is_set():
+        began = time.monotonic()
+        proof = await prove(client, writers)
+        pulse.read_back, pulse.lost = proof.read_back, max(pulse.lost, proof.lost)
+        await asyncio.sleep(max(AUDIT_S, 5 * (time.monotonic() - began)))

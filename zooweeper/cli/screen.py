@@ -70,7 +70,9 @@ class Screen:
         elif now - self._printed >= PLAIN_EVERY_S:
             self._printed = now
             of = f" of {self._total}" if self._total else ""
-            self.tell(f"{pulse.acknowledged}{of} writes acknowledged, {rate:.0f}/s, {len(pulse.kills)} leaders killed")
+            lost = f", acknowledged writes lost: {pulse.lost}" if pulse.read_back else ""
+            line = f"{pulse.acknowledged}{of} writes acknowledged, {rate:.0f}/s, {len(pulse.kills)} leaders killed"
+            self.tell(line + lost)
 
     def _picture(self, rows: list[NodeStatus], pulse: Pulse, rate: float) -> "RenderableType":
         from rich.console import Group
@@ -86,12 +88,15 @@ class Screen:
             zxid, applied = (show(one) if one is not None else "-" for one in (row.zxid, row.applied))
             role = Text(row.role.upper() if row.role == "leader" else row.role, styles.get(row.role, "yellow"))
             table.add_row(str(row.id), role, str(row.epoch or "-"), zxid, applied, row.digest or "-")
-        worst = max(pulse.gaps_ms, default=0.0)
+        elections = max((row.epoch or 0 for row in rows), default=0)
         line = Text(
             f"\n{pulse.acknowledged} writes acknowledged   {rate:.0f}/s   {len(pulse.kills)} leaders killed   "
-            f"longest gap {worst:.0f} ms"
+            f"{elections} elections   longest gap {max(pulse.gaps_ms, default=0.0):.0f} ms"
         )
         parts: list[RenderableType] = [table, line]
+        if pulse.read_back:
+            verdict = f"acknowledged writes lost: {pulse.lost}   (of {pulse.read_back} read back so far)"
+            parts.append(Text(verdict, "bold red" if pulse.lost else "bold green"))
         if self._total:
             parts.append(ProgressBar(total=self._total, completed=pulse.acknowledged, width=60))
         parts.append(Text("\n" + "\n".join(self._lines), style="dim"))
