@@ -34,7 +34,7 @@ def test_scores_end_in_the_order_of_the_file(capfd: pytest.CaptureFixture[str], 
     assert main.run(["demo", "scores", str(tmp_path / "some.csv"), "--every", "1", "--rate", "300"]) == 0
     out = capfd.readouterr().out
     assert int(result_of(out, "leaders killed")) >= 1
-    assert int(result_of(out, "compare-and-set lost")) > 0
+    assert int(result_of(out, "retries, the version was another's")) > 0
     assert result_of(out, "lists equal to the file's") == f"{count} of {count}"
     assert result_of(out, "acknowledged writes lost") == result_of(out, "scores duplicated") == "0"
 
