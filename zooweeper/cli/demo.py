@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import statistics
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ import click
 from zooweeper.cli import havoc, killing, scores
 from zooweeper.cli.app import example
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
-from zooweeper.cli.exits import DONE, REFUSED, Failure
+from zooweeper.cli.exits import DONE, INTERRUPTED, REFUSED, Failure
 from zooweeper.cli.havoc import Pulse
 from zooweeper.cli.screen import Screen
 from zooweeper.cli.status import NodeStatus, health
@@ -168,7 +169,9 @@ def _replicas(rows: list[NodeStatus]) -> tuple[str, str]:
 
 def _play(folder: str | None, nodes: int, play: Callable[[Ensemble, Screen], Awaitable[bool]]) -> int:
     screen = Screen()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a temporary ensemble is removed then, too
+    # So that a temporary ensemble is removed then, too. Not KeyboardInterrupt: one that passes through an exec, as
+    # imports do, makes CPython end itself with SIGINT, however well it was caught.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))
     try:
         with _ensemble(folder, nodes) as ensemble:
             leader = health(ensemble.status()).leader
