@@ -66,11 +66,14 @@ class Trio:
         return self.nodes[node].node.status()
 
     async def leader(self) -> int:
-        """The id of the one that leads, as soon as all running nodes serve."""
+        """The id of the one that leads, as soon as it is one of the running nodes and all of them serve."""
         async with asyncio.timeout(20):
-            while not all(self.status(node).serving for node in self.nodes):
+            while True:
+                statuses = [self.status(node) for node in self.nodes]
+                leaders = [one.id for one in statuses if one.role == "leader"]
+                if len(leaders) == 1 and all(one.serving and one.leader == leaders[0] for one in statuses):
+                    return leaders[0]
                 await asyncio.sleep(0.01)
-        return next(node for node in self.nodes if self.status(node).role == "leader")
 
     async def equal(self) -> None:
         """Wait until all have executed the same; their digests must be one."""
