@@ -7,7 +7,7 @@ from zooweeper.replica.liveness import Agreement, Deadlines, pack_report, unpack
 
 def test_a_session_nobody_heard_for_its_timeout_is_expired() -> None:
     deadlines = Deadlines(1000)
-    sessions = [(7, 500), (8, 2000)]
+    sessions = {7: 500, 8: 2000}
     assert deadlines.expired(sessions, 1500) == []
     assert deadlines.expired(sessions, 1501) == [7]
     deadlines.touch([7], 1400)
@@ -15,6 +15,13 @@ def test_a_session_nobody_heard_for_its_timeout_is_expired() -> None:
     assert deadlines.expired(sessions, 3001) == [7, 8]
     deadlines.restart(3001)
     assert deadlines.expired(sessions, 3501) == []
+
+
+def test_sessions_that_ended_are_forgotten() -> None:
+    deadlines = Deadlines(0)
+    deadlines.touch(range(10_000), 5)
+    deadlines.expired({3: 500}, 10)
+    assert len(deadlines) == 1
 
 
 def test_reports_round_trip_and_damage_is_refused() -> None:

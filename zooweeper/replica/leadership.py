@@ -61,7 +61,7 @@ class Leadership:
     def _expire(self, gathering: Gathering) -> None:
         replica = self._replica
         sessions = replica.state.sessions
-        timeouts = ((session.id, session.timeout_ms) for session in sessions.values())
+        timeouts = {session.id: session.timeout_ms for session in sessions.values()}
         for id in self._deadlines.expired(timeouts, replica.now_ms):
             if id not in self._ending:
                 self._ending[id] = replica.now_ms
@@ -73,10 +73,7 @@ class Leadership:
         if entry.code in (OpenSession.code, Attach.code):
             self._deadlines.touch([entry.session or entry.zxid], self._replica.now_ms)
         elif entry.code == ExpireSession.code:
-            session = ExpireSession.Request.decode(entry.body).session
-            self._ending.pop(session, None)
-            if session not in self._replica.state.sessions:
-                self._deadlines.forget(session)
+            self._ending.pop(ExpireSession.Request.decode(entry.body).session, None)
 
     def executed_batch(self) -> None:
         state = self._replica.state

@@ -6,10 +6,11 @@ start afresh when it begins to lead, and when its process was paused, for then s
     report := executed i64, digest u64, count u32, session i64 ...
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from struct import Struct
 
 _REPORT = Struct("!qQI")
+SLACK = 1000  # sessions that have ended and are still remembered, before somebody tidies up
 
 
 def pack_report(executed: int, digest: int, touched: Iterable[int]) -> bytes:
@@ -37,6 +38,9 @@ class Deadlines:
         self._since_ms = now_ms
         self._heard: dict[int, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._heard)
+
     def restart(self, now_ms: int) -> None:
         """Everybody gets the full timeout again."""
         self._since_ms = now_ms
@@ -46,13 +50,12 @@ class Deadlines:
         for session in sessions:
             self._heard[session] = now_ms
 
-    def forget(self, session: int) -> None:
-        self._heard.pop(session, None)
-
-    def expired(self, timeouts: Iterable[tuple[int, int]], now_ms: int) -> list[int]:
-        """Of (session, timeout_ms) those that nobody heard for longer."""
+    def expired(self, timeouts: Mapping[int, int], now_ms: int) -> list[int]:
+        """Of these sessions (and their timeouts) those that nobody heard for longer. Others are forgotten."""
+        if len(self._heard) > 2 * len(timeouts) + SLACK:
+            self._heard = {session: at for session, at in self._heard.items() if session in timeouts}
         heard, since = self._heard, self._since_ms
-        return [session for session, timeout_ms in timeouts if now_ms - heard.get(session, since) > timeout_ms]
+        return [session for session, timeout_ms in timeouts.items() if now_ms - heard.get(session, since) > timeout_ms]
 
 
 class Agreement:
