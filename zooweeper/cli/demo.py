@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -169,18 +169,30 @@ def _replicas(rows: list[NodeStatus]) -> tuple[str, str]:
 
 def _play(folder: str | None, nodes: int, play: Callable[[Ensemble, Screen], Awaitable[bool]]) -> int:
     screen = Screen()
-    # So that a temporary ensemble is removed then, too. Not KeyboardInterrupt: one that passes through an exec, as
-    # imports do, makes CPython end itself with SIGINT, however well it was caught.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))
+
+    def end(*_: object) -> NoReturn:
+        """Told to end outside the loop: a temporary ensemble is removed then, too. Not KeyboardInterrupt: one that
+        passes through an exec, as imports do, makes CPython end itself with SIGINT, however well it was caught."""
+        sys.exit(INTERRUPTED)
+
+    async def played(ensemble: Ensemble) -> bool:
+        task = asyncio.current_task()
+        assert task is not None
+        # Inside the loop no exception may be thrown from just anywhere: callbacks of C code would swallow it.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await play(ensemble, screen)
+
+    signal.signal(signal.SIGTERM, end)
     try:
         with _ensemble(folder, nodes) as ensemble:
             leader = health(ensemble.status()).leader
             screen.tell(f"{len(ensemble.members)} nodes at {ensemble.hosts}; node {leader.id if leader else '?'} leads")
-
-            async def played() -> bool:
-                return await play(ensemble, screen)
-
-            return DONE if asyncio.run(played()) else REFUSED
+            try:
+                return DONE if asyncio.run(played(ensemble)) else REFUSED
+            finally:
+                signal.signal(signal.SIGTERM, end)
+    except asyncio.CancelledError:
+        return INTERRUPTED
     except EnsembleError as error:
         raise Failure(str(error)) from None
     except ExceptionGroup as group:
