@@ -132,11 +132,14 @@ async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int
     told = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, told.set)
+    running: RunningNode | None = None
     try:
         running = RunningNode(config, _exit)
         await running.start()
     except CannotStart as error:
         log.error("cannot start: %s", error)
+        if running is not None:
+            await running.close()  # or the disk thread would report to a loop that is gone
         return error.code
     collector.tame()
     ready()
