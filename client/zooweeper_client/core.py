@@ -236,7 +236,8 @@ class ClientCore:
         timeout_ms = 0 if self._options.read_only else self._options.timeout_ms
         hello = Hello(self.session, self.secret, timeout_ms, self.seen, RESULTS_KEPT_MAX)
         self._out.send.append(hello)
-        self.trouble = f"{address}: no answer yet"
+        if not self._tries:  # else the last reason says more
+            self.trouble = f"{address}: no answer yet"
 
     def _hang_up(self) -> None:
         if self._linked:
