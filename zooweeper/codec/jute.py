@@ -190,7 +190,6 @@ BUFFER = Bytes(text=False)
 SECRET = Bytes(text=False)  # the same bytes; a record does not show it
 PATH = Bytes(text=True, null="''")
 _ID = Tuple(Id, TEXT, TEXT)
-STAT_BYTES = 68
 VALUES: dict[Any, Type] = {
     Stat: Packed(Stat, "!qqqqiiiqiiq"),
     Id: _ID,

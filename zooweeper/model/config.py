@@ -6,6 +6,8 @@ brain's share of it is `Timing` and `Members`.
 
 from dataclasses import dataclass, field
 
+from zooweeper.model.limits import SNAPSHOT_EVERY_ENTRIES
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -46,7 +48,7 @@ class Config:
     members: tuple[Member, ...]
     data_dir: str
     timing: Timing = field(default_factory=Timing)
-    snapshot_entries: int = 100_000
+    snapshot_entries: int = SNAPSHOT_EVERY_ENTRIES
     super_digest: str = ""  # `super:base64(sha1(...))`: who authenticates so is the super user
 
     @property

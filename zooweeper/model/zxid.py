@@ -8,8 +8,6 @@ COUNTER_BITS = 40
 COUNTER_MAX = (1 << COUNTER_BITS) - 1
 EPOCH_MAX = (1 << 23) - 1  # one bit less than the field: clients read a signed 64-bit number
 
-NONE = 0  # before the first entry; (epoch, 0) is never an entry
-
 
 def make(epoch: int, counter: int) -> int:
     """The zxid of entry `counter` of `epoch`."""

@@ -68,9 +68,6 @@ class Disk(Protocol):
     def sync_folder(self) -> None:
         """Return when all names are durable as they are now."""
 
-    def free(self) -> int:
-        """Bytes that may still be allocated."""
-
     def close(self) -> None: ...
 
 
@@ -174,10 +171,6 @@ class OsDisk:
 
     def sync_folder(self) -> None:
         _sync_folder(self._folder)
-
-    def free(self) -> int:
-        stat = os.statvfs(self._folder)
-        return stat.f_bavail * stat.f_frsize
 
     def close(self) -> None:
         if self._lock >= 0:

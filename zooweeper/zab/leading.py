@@ -308,7 +308,7 @@ class Leading:
             return
         learner.stage = Stage.PROMISED
         learner.promised = message.promised
-        learner.accepted, learner.current, learner.last = message.epoch, message.current, message.last
+        learner.accepted, learner.last = message.epoch, message.last
         learner.epochs, learner.executed = message.epochs, message.executed
         if self.phase is Phase.DISCOVERY:
             self._maybe_synchronize()

@@ -27,7 +27,6 @@ class Learner:
         "attempt",
         "chunks_acked",
         "chunks_sent",
-        "current",
         "due",
         "due_ms",
         "durable",
@@ -50,8 +49,7 @@ class Learner:
         self.voting = voting
         self.stage = Stage.INFORMED
         self.promised = False
-        self.current = 0  # AckEpoch: its history
-        self.last = 0
+        self.last = 0  # AckEpoch: where its history ends
         self.epochs: Epochs = ()
         self.executed = 0
         self.durable = 0  # the last zxid it acknowledged
