@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from zooweeper_client import Client, ClientState, status
-from zooweeper_client.exceptions import OperationTimeout
+from zooweeper_client.exceptions import NotReadOnly, OperationTimeout
 from zooweeper_client.sync.portal import portal
 
 from tests.doors.rig import Rig
@@ -170,3 +170,16 @@ def test_processes_end_well(address: str, script: str, says: list[str]) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, says, "")
+
+
+def test_a_read_only_client_has_no_session_and_writes_nothing(address: str) -> None:
+    with Client(address) as zk:
+        zk.create("/read", b"1")
+        sessions = status(address).sessions
+        with Client(address, read_only=True) as visitor:
+            assert visitor.get("/read")[0] == b"1"
+            assert visitor.get("/read", consistency="linearizable")[0] == b"1"
+            with pytest.raises(NotReadOnly):
+                visitor.set("/read", b"2")
+            assert status(address).sessions == sessions
+        assert zk.get("/read")[0] == b"1"
