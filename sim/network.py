@@ -8,7 +8,7 @@ it arrives late, after a break it is lost.
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -194,8 +194,13 @@ class Network:
 
     def heal(self) -> None:
         """All directions are open again."""
+        self.heal_among(self.nodes)
+
+    def heal_among(self, nodes: Collection[int]) -> None:
+        """The directions between these nodes are open again."""
         for source, to in list(self.cut):
-            self.cut_direction(source, to, False)
+            if source in nodes and to in nodes:
+                self.cut_direction(source, to, False)
 
     def _of(self, node: int) -> list[Stream]:
         return [stream for pair, stream in self.streams.items() if node in pair]

@@ -1,0 +1,69 @@
+"""The ensemble as a nemesis sees it: the nodes, the network, the clients; and how all of it is made whole again.
+
+Rules: a nemesis does harm through this and nothing else. What it undoes later (`later`) is its own business only until
+healing begins: then `heal` decides who is whole, and what was not healed stays as broken as it is.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sim.network import LAN, Network
+from sim.node import Node
+from sim.world import World
+
+HEALTHY_DISK_US = 300
+
+
+class Ensemble:
+    """What a fault may lay hands on."""
+
+    def __init__(self, world: World, network: Network, nodes: list[Node]) -> None:
+        self.world = world
+        self.network = network
+        self.nodes = nodes
+        self.clients: list[Any] = []  # each with drop(): its connection breaks
+        self.healing = False  # True: no new trouble, and no aftermath of the old
+
+    def node(self, id: int) -> Node:
+        return self.nodes[id - 1]
+
+    def leader(self) -> Node | None:
+        """The node that leads, as it believes."""
+        for node in self.nodes:
+            if node.brain is not None and node.brain.status().role == "leader":
+                return node
+        return None
+
+    def victim(self, chance: random.Random) -> Node:
+        """The leader in half of the cases."""
+        leader = self.leader()
+        return leader if leader is not None and chance.random() < 0.5 else chance.choice(self.nodes)
+
+    def later(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
+        """The aftermath of a strike: done after `delay_us`, unless healing has begun by then."""
+        self.world.after(delay_us, self._unless_healing, action, arguments)
+
+    def _unless_healing(self, action: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        if not self.healing:
+            action(*arguments)
+
+    def restart(self, node: Node) -> None:
+        """A new process, if there is none."""
+        node.fuse = None
+        if not node.alive:
+            node.start()
+
+    def heal(self, ids: Iterable[int]) -> None:
+        """These nodes, and the links among them, are in order from now on; the rest stays as it is."""
+        self.healing = True
+        whole = list(ids)
+        self.network.quality = LAN
+        self.network.heal_among(whole)
+        for id in whole:
+            node = self.node(id)
+            node.resume()
+            node.fuse = None
+            node.disk_us = HEALTHY_DISK_US
+        for id in whole:
+            self.restart(self.node(id))
