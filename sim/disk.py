@@ -7,7 +7,6 @@ one of them, or a tear between two. Names survive as a prefix of what was done t
 folder.
 """
 
-import copy
 import errno
 from dataclasses import dataclass, field
 from random import Random
@@ -101,6 +100,19 @@ class Inode:
             self.durable[sector] = content
         self.durable_size = rng.choice([self.durable_size, *self.sizes])
         self.settle()
+
+    def copy(self) -> "Inode":
+        """The same, with a life of its own; the contents are shared, for they never change."""
+        versions = {sector: list(contents) for sector, contents in self.versions.items()}
+        return Inode(
+            dict(self.sectors),
+            self.size,
+            dict(self.durable),
+            self.durable_size,
+            versions,
+            list(self.sizes),
+            set(self.bad),
+        )
 
     def settle(self) -> None:
         """What is durable is all there is. Beyond the end of the file nothing is kept."""
@@ -293,9 +305,35 @@ class SimDisk:
 
     def copy(self) -> "SimDisk":
         """A disk of the same content; whoever used this one is not on it."""
-        other = copy.deepcopy(self)
-        other.kill()
+        other = SimDisk(self._where, self.capacity)
+        other.load(self)
         return other
+
+    def load(self, other: "SimDisk") -> None:
+        """Hold what `other` holds, and what of it is not durable yet; whoever used this one has lost it."""
+        twins: dict[int, Inode] = {}
+
+        def names_of(names: dict[str, Inode]) -> dict[str, Inode]:
+            return {
+                name: twins.get(id(inode)) or twins.setdefault(id(inode), inode.copy()) for name, inode in names.items()
+            }
+
+        self.operations = other.operations
+        self._made = other._made
+        self._names = names_of(other._names)
+        self._durable_names = names_of(other._durable_names)
+        self._history = [names_of(names) for names in other._history]
+        self.kill()
+
+    def namings(self) -> list[dict[str, Inode]]:
+        """What a power loss may leave of the names: those that are durable, and those after each change since."""
+        return [self._durable_names, *self._history]
+
+    def hold(self, files: dict[str, Inode]) -> None:
+        """Hold these files, and all of it is durable."""
+        self._made = True
+        self._names = files
+        self._restart()
 
     def rival(self) -> "SimDisk":
         """The same folder, as another process sees it."""
