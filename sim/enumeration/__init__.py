@@ -1,0 +1,1 @@
+"""enumeration: every disk that a crash may leave, every byte that may rot; see docs/storage.md"""
