@@ -29,16 +29,20 @@ class Violation(Exception):
 class World:
     """Runs what was scheduled, in order; knows nothing of nodes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, traced: bool = True, shuffle: bool = False) -> None:
+        """`traced`: notes are kept and hashed, which costs a quarter of the time. `shuffle`: what falls on one moment
+        happens in any order."""
         self.seed = seed
+        self.traced = traced
         self.now_us = 0
         self.steps = 0
         self.trace: deque[tuple[int, str, Any]] = deque(maxlen=TRACE_LINES)
         self.marks: dict[str, int] = {}  # rare situations that were reached
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[int, float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
         self._hash = hashlib.sha256()
         self._streams: dict[str, random.Random] = {}
+        self._ties = self.chance("ties") if shuffle else None
 
     def chance(self, purpose: str) -> random.Random:
         """The generator of one purpose."""
@@ -47,25 +51,31 @@ class World:
             self._streams[purpose] = random.Random(int.from_bytes(digest[:8], "big"))
         return self._streams[purpose]
 
+    def dice(self, number: int) -> random.Random:
+        """The generator of one strike or one doing, which brings its own number."""
+        return random.Random(number)
+
     def after(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
-        """Do it `delay_us` from now; what falls on the same moment happens in the order it was asked for."""
+        """Do it `delay_us` from now."""
         assert delay_us >= 0, delay_us
         self._sequence += 1
-        heapq.heappush(self._heap, (self.now_us + delay_us, self._sequence, action, arguments))
+        tie = 0.0 if self._ties is None else self._ties.random()
+        heapq.heappush(self._heap, (self.now_us + delay_us, tie, self._sequence, action, arguments))
 
-    def run(self, until_us: int, done: Callable[[], bool] | None = None) -> bool:
-        """Until that time, or until `done` (asked after every action) says so; whether it said so."""
-        while self._heap and self._heap[0][0] <= until_us:
-            self.now_us, _, action, arguments = heapq.heappop(self._heap)
+    def run(self, until_us: int) -> None:
+        """Everything up to that time."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and heap[0][0] <= until_us:
+            self.now_us, _, _, action, arguments = pop(heap)
             self.steps += 1
             action(*arguments)
-            if done is not None and done():
-                return True
         self.now_us = until_us
-        return done is not None and done()
 
     def note(self, who: str, what: Any) -> None:
-        """One line of the trace; formatted when somebody wants to read it, hashed at once."""
+        """One line of the trace; formatted when somebody wants to read it, hashed at once. Whoever calls it often asks
+        `traced` first, and so does not even make the line."""
+        if not self.traced:
+            return
         self.trace.append((self.now_us, who, what))
         self._hash.update(f"{self.now_us} {who} {what}\n".encode())
 

@@ -1,0 +1,91 @@
+"""What a seed is made of, besides its chances: sizes, clocks, the network, which trouble and which work.
+
+Rules: drawn per seed and printed on the first line of a failure (swarm testing: half of the kinds at a time finds more
+than all of them always). Plain values only, so that a plan can be written to a file and changed by hand.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+from sim.network import AWFUL, LAN, SLOW, Quality
+from zooweeper.model import limits
+from zooweeper.model.config import Timing
+
+QUALITIES: dict[str, Quality] = {quality.name: quality for quality in (LAN, SLOW, AWFUL)}
+TIMINGS = {
+    "quick": Timing(100, 500, 800, 30),
+    "brisk": Timing(100, 1000, 1500, 50),
+    "usual": Timing(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One draw."""
+
+    voters: int
+    network: str  # of QUALITIES
+    timing: str  # of TIMINGS
+    milliseconds: int  # of the safety phase
+    clients: int
+    timeout_ms: int  # of the sessions
+    snapshot_entries: int  # small: snapshots all the time
+    window_entries: int  # small: learners need the state rather than the batches
+    segment_bytes: int  # of the real storage; 0: the disk as an idea
+    purges: bool  # whether the disk as an idea forgets the log before a snapshot
+    disk_us: int  # of an fsync, on average
+    wire: bool  # messages between peers pass through their encoding
+    shuffle: bool  # what falls on one moment happens in any order, not in the order it was asked for
+    nemeses: tuple[str, ...]
+    workloads: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(f"{field.name}={words(getattr(self, field.name))}" for field in fields(self))
+
+
+def words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def some(chance: random.Random, names: Sequence[str], least: int) -> tuple[str, ...]:
+    """Half of them, in their order; not fewer than `least`."""
+    while True:
+        chosen = tuple(name for name in names if chance.random() < 0.5)
+        if len(chosen) >= least:
+            return chosen
+
+
+def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str], voters: int = 0) -> Options:
+    """The options of a seed; one in ten has no nemesis at all. `voters` fixes their number."""
+    return Options(
+        voters or chance.choice((1, 3, 3, 3, 3, 3, 3, 5)),
+        chance.choice(("LAN", "LAN", "LAN", "SLOW", "AWFUL")),
+        chance.choice(("quick", "quick", "brisk", "usual")),
+        chance.choice((1500, 2500, 4000)),
+        chance.randint(1, 4),
+        chance.choice((600, 1500, 4000)),
+        chance.choice((5, 30, 1000)),
+        chance.choice((5, 30, 50_000)),
+        chance.choice((0, 4096, 16_384)),
+        chance.random() < 0.5,
+        chance.choice((100, 1000, 10_000)),
+        chance.random() < 0.1,
+        chance.random() < 0.3,
+        some(chance, nemeses, 1) if chance.random() < 0.9 else (),
+        some(chance, workloads, 1),
+    )
+
+
+@contextmanager
+def limited(options: Options) -> Iterator[None]:
+    """Bounds that a simulation would never reach otherwise."""
+    before = limits.WINDOW_ENTRIES_MAX
+    limits.WINDOW_ENTRIES_MAX = options.window_entries
+    try:
+        yield
+    finally:
+        limits.WINDOW_ENTRIES_MAX = before
