@@ -15,6 +15,7 @@ from zooweeper.storage.disk import Bytes
 
 SECTOR = 512
 BLANK = bytes(SECTOR)
+ROOM = 1 << 40
 
 
 class PowerCut(BaseException):
@@ -50,6 +51,8 @@ class Inode:
         return bytes(memoryview(data)[offset - first * SECTOR : end - first * SECTOR])
 
     def put(self, sector: int, content: bytes) -> None:
+        if self.bad:
+            self.bad.discard(sector)  # a disk puts what is written there elsewhere
         self.sectors[sector] = content
         self.versions.setdefault(sector, []).append(content)
 
@@ -148,6 +151,7 @@ class SimFile:
         self._enter("allocate", size - self._inode.size).grow(size)
 
     def truncate(self, size: int) -> None:
+        self._disk.truncated += 1
         self._enter("truncate").truncate(size)
 
     def sync(self) -> None:
@@ -164,12 +168,15 @@ class SimFile:
 class SimDisk:
     """One folder of one node."""
 
-    def __init__(self, where: str = "disk", capacity: int = 1 << 40) -> None:
+    def __init__(self, where: str = "disk", capacity: int = ROOM) -> None:
         self._where = where
         self.capacity = capacity
         self.life = 0  # crashes so far
         self.operations = 0  # that changed something, so far
+        self.truncated = 0  # files, so far
         self.cut_at = -1  # the operation on which the power goes
+        self.cut_on = ""  # or any of this name
+        self.cut_after = False  # rather the one behind that
         self.failing: dict[str, int] = {}  # operation: how many more of it succeed before one fails with EIO
         self._made = False
         self._locked = False
@@ -242,8 +249,12 @@ class SimDisk:
     def enter(self, what: str, bytes_more: int = 0) -> None:
         """Before each change: the place for a power cut, a full disk, an error."""
         if self.operations == self.cut_at:
-            raise PowerCut
+            raise PowerCut(what)
         self.operations += 1
+        if what == self.cut_on:
+            if not self.cut_after:
+                raise PowerCut(what)
+            self.cut_on, self.cut_at = "", self.operations
         if what in self.failing:
             self.failing[what] -= 1
             if self.failing[what] < 0:
@@ -269,7 +280,13 @@ class SimDisk:
         """The process dies, the machine lives: everything written is there, nothing more is durable."""
         self.life += 1
         self._locked = False
-        self.cut_at = -1
+        self.cut_at, self.cut_on = -1, ""
+        self.failing.clear()
+
+    def calm(self) -> None:
+        """No more errors, and room for all."""
+        self.capacity = ROOM
+        self.cut_at, self.cut_on = -1, ""
         self.failing.clear()
 
     def _restart(self) -> None:
@@ -290,6 +307,10 @@ class SimDisk:
     def spoil(self, name: str, offset: int) -> None:
         """The sector of that byte cannot be read any more."""
         self._find(name).bad.add(offset // SECTOR)
+
+    def readable(self, name: str) -> bool:
+        """None of its sectors is spoiled."""
+        return not self._find(name).bad
 
     def shorten(self, name: str, size: int) -> None:
         inode = self._find(name)

@@ -1,7 +1,8 @@
 """The ensemble as a nemesis sees it: the nodes, the network, the clients; and how all of it is made whole again.
 
 Rules: a nemesis does harm through this and nothing else. What it undoes later (`later`) is its own business only until
-healing begins: then `heal` decides who is whole, and what was not healed stays as broken as it is.
+healing begins: then `heal` decides who is whole, and what was not healed stays as broken as it is. The fault atlas
+(`may_harm`) bounds damage: at any time a majority has forgotten nothing, for beyond that nothing is promised.
 """
 
 import random
@@ -40,6 +41,12 @@ class Ensemble:
         leader = self.leader()
         return leader if leader is not None and chance.random() < 0.5 else chance.choice(self.nodes)
 
+    def may_harm(self, node: Node) -> bool:
+        """Whether this disk may be damaged or wiped: all that are so, or were and are not synchronized yet, must be a
+        minority."""
+        others = sum(one.harmed or one.lost for one in self.nodes if one is not node)
+        return 2 * (others + 1) < len(self.nodes)
+
     def later(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
         """The aftermath of a strike: done after `delay_us`, unless healing has begun by then."""
         self.world.after(delay_us, self._unless_healing, action, arguments)
@@ -48,9 +55,13 @@ class Ensemble:
         if not self.healing:
             action(*arguments)
 
+    def core(self, chance: random.Random) -> list[int]:
+        """A smallest majority that could serve if the others never came back."""
+        ids = [node.id for node in self.nodes if not (node.harmed or node.lost)]
+        return sorted(chance.sample(ids, len(self.nodes) // 2 + 1))
+
     def restart(self, node: Node) -> None:
         """A new process, if there is none."""
-        node.fuse = None
         if not node.alive:
             node.start()
 
@@ -62,8 +73,7 @@ class Ensemble:
         self.network.heal_among(whole)
         for id in whole:
             node = self.node(id)
-            node.resume()
-            node.fuse = None
+            node.calm()
             node.disk_us = HEALTHY_DISK_US
         for id in whole:
             self.restart(self.node(id))

@@ -32,6 +32,8 @@ class MemoryStore:
     def __init__(self, voting: bool = True, purges: bool = False) -> None:
         self.records: list[Record] = []
         self.voting = voting
+        self.repaired = False
+        self._wiped = False
         self.purges = purges  # whether the log before the newest snapshot is gone
 
     def write(self, records: Sequence[Record]) -> None:
@@ -44,6 +46,7 @@ class MemoryStore:
 
     def recover(self) -> Recovered:
         """Replay of the records. AssertionError when they contradict one another."""
+        self.repaired, self._wiped = self._wiped, False
         accepted = current = base = 0
         base_epochs: Epochs = ()
         batches: list[Logged] = []
@@ -95,3 +98,14 @@ class MemoryStore:
 
     def crash(self, power_loss: bool) -> None:
         """Whatever was written is durable; what was not is not here."""
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+    def wipe(self) -> None:
+        """A new, empty disk, of a node that joins again."""
+        self.records.clear()
+        self.voting, self._wiped = False, True
+
+    def calm(self) -> None:
+        """It makes no errors."""

@@ -4,6 +4,15 @@ Rules: the same promises as the real transport and no better ones. PeerUp is the
 PeerDown the last; after PeerDown nothing of that stream arrives. The sides learn of both at different times, and who
 has not learned yet sends into the void. A cut direction holds what is on its way (TCP would repeat it): after a heal
 it arrives late, after a break it is lost.
+
+What the real transport (transport/peers.py) adds to that, and what it excludes:
+- The node with the higher id dials, and dials again only when its side of the old stream has ended. The other side goes
+  on reading the old stream until the new one's hello arrives: two streams of a pair are alive for a while. Once that
+  hello is there, nothing of the old stream arrives any more (`Link.closed`).
+- So nothing is ever delivered twice by the transport, and no stream overtakes itself: the same message comes again only
+  if the sender's brain sends it again on the new stream.
+- A machine that loses power says nothing: its peers hold the stream open until keepalive, and refuse the node's next
+  process until then.
 """
 
 import random
@@ -14,6 +23,7 @@ from functools import partial
 from typing import Any
 
 from sim.world import MS, World
+from zooweeper.transport.wire import frame_from, frames, messages_from
 from zooweeper.zab.events import PeerDown, PeerUp, Received
 from zooweeper.zab.messages import Message
 
@@ -32,6 +42,7 @@ class Quality:
 LAN = Quality("LAN", 50, 100, 0.0, 0)
 SLOW = Quality("SLOW", 2 * MS, 5 * MS, 0.002, 200 * MS)
 AWFUL = Quality("AWFUL", 1 * MS, 30 * MS, 0.01, 1500 * MS)
+KEEPALIVE_US = 2000 * MS  # at the latest then a side learns that the other is gone
 
 
 class Pipe:
@@ -79,6 +90,20 @@ class Pipe:
         self.closed = True
         self._queue.clear()
 
+    def lose_some(self) -> None:
+        """A suffix of what is on its way gets lost."""
+        for _ in range(self.chance.randint(0, len(self._queue))):
+            self._queue.pop()
+
+    def hasten(self) -> None:
+        """What was held up arrives now."""
+        now_us = self.world.now_us
+        if self._last_us > now_us:
+            self._queue = deque((min(at_us, now_us), item) for at_us, item in self._queue)
+            self._last_us = now_us
+            self._armed = False
+            self._arm()
+
     def block(self, blocked: bool) -> None:
         self.blocked = blocked
         if not blocked:
@@ -101,14 +126,21 @@ class Pipe:
 
 
 class Stream:
-    """One connection of a pair; `pipes[x]` leads to x. `open[x]`: x has seen PeerUp and not yet PeerDown."""
+    """One connection of a pair; `pipes[x]` leads to x. `open[x]`: x has seen PeerUp and not yet PeerDown. `before`: the
+    stream that the listening side reads until this one's PeerUp arrives there."""
 
-    def __init__(self, network: "Network", pair: tuple[int, int]) -> None:
+    def __init__(self, network: "Network", pair: tuple[int, int], before: "Stream | None" = None) -> None:
         self.network = network
         self.pair = pair
+        self.listener, self.dialer = pair
+        self.before = before
         self.broken = False
+        self.silent = False  # the process at one end vanished without a word
         self.open = dict.fromkeys(pair, False)
-        self.pipes = {to: Pipe(network.world, network.chance, network.now, partial(self._arrive, to)) for to in pair}
+        self.pipes = {
+            to: Pipe(network.world, network.chance, network.qualities(self.other(to), to), partial(self._arrive, to))
+            for to in pair
+        }
         for node in pair:
             self.pipes[node].push(PeerUp(self.other(node)))
 
@@ -120,11 +152,20 @@ class Stream:
             self.end(to)
             return
         if isinstance(item, PeerUp):
+            if to == self.listener and self.before is not None:
+                if self.before.open[to]:
+                    self.network.world.mark("a new stream while the old one was read")
+                self.before.end(to)
+                self.before = None
+                if self.pipes[to].closed:  # learning that ended the process
+                    return
             self.open[to] = True
         self.network.nodes[to].step(item)
 
     def end(self, node: int) -> None:
         """`node` learns that the stream is gone."""
+        if self.before is not None and node == self.listener:
+            self.before.end(node)
         pipe = self.pipes[node]
         if not pipe.closed:
             pipe.close()
@@ -139,28 +180,57 @@ class Stream:
             for node in self.pair:
                 self.pipes[node].finish(PeerDown(self.other(node)))
 
-    def drop_side(self, node: int) -> None:
-        """The process of `node` is gone: it learns nothing any more."""
-        self.pipes[node].close()
-        self.open[node] = False
+    def leave(self) -> None:
+        """The dialing side finds the stream broken and will open another; the listening side goes on reading this one
+        until that comes, or until keepalive."""
+        if not self.broken:
+            self.broken = True
+            self.end(self.dialer)
+            self._down_later(self.listener)
+
+    def drop_side(self, node: int, silent: bool) -> None:
+        """The process of `node` is gone: it learns nothing any more. `silent`: nor does the other side, for now."""
+        stream: Stream | None = self
+        while stream is not None:
+            stream.pipes[node].close()
+            stream.open[node] = False
+            stream = stream.before
+        if silent and not self.broken:
+            self.broken = self.silent = True
+            self.pipes[self.other(node)].lose_some()
+            self._down_later(self.other(node))
         self.break_up()
+
+    def _down_later(self, node: int) -> None:
+        delay_us = self.network.chance.randrange(KEEPALIVE_US)
+        self.network.world.after(delay_us, self.pipes[node].finish, PeerDown(self.other(node)))
 
 
 class Network:
     """All streams of the ensemble. `nodes` must have `alive` and `step(event)`."""
 
-    def __init__(self, world: World, quality: Quality, reconnect_ms: tuple[int, int] = (20, 200)) -> None:
+    def __init__(
+        self, world: World, quality: Quality, reconnect_ms: tuple[int, int] = (20, 200), wire: bool = False
+    ) -> None:
+        """`wire`: messages pass through their encoding on the way."""
         self.world = world
+        self.wire = wire
         self.chance = world.chance("network")
         self.quality = quality
         self.reconnect_ms = reconnect_ms
         self.nodes: dict[int, Any] = {}
         self.streams: dict[tuple[int, int], Stream] = {}
         self.cut: dict[tuple[int, int], bool] = {}  # (from, to)
+        self.slow: dict[tuple[int, int], Quality] = {}  # (from, to): a link that is not like the others
 
     def now(self) -> Quality:
         """How good it is at the moment."""
         return self.quality
+
+    def qualities(self, source: int, to: int) -> Callable[[], Quality]:
+        """Asks how good that direction is at the moment."""
+        direction, slow = (source, to), self.slow
+        return lambda: slow.get(direction, self.quality)
 
     def start(self) -> None:
         """Once, when `nodes` is filled: every pair tries to connect from now on."""
@@ -173,17 +243,27 @@ class Network:
         """Into the stream that `source` believes to be there; lost if there is none."""
         stream = self.streams.get((min(source, to), max(source, to)))
         if stream is not None and stream.open[source] and not stream.broken:
+            if self.wire:
+                (message,) = messages_from(frame_from(next(frames([message]))))
             stream.pipes[to].push(Received(source, message))
 
-    def crashed(self, node: int) -> None:
+    def crashed(self, node: int, power_loss: bool = False) -> None:
+        """Its streams end; half of the machines that lose power are silent about it."""
+        silent = power_loss and self.chance.random() < 0.5
         for stream in self._of(node):
-            stream.drop_side(node)
+            stream.drop_side(node, silent)
 
     def break_pair(self, a: int, b: int) -> None:
         """The stream of the pair breaks, if there is one."""
         stream = self.streams.get((min(a, b), max(a, b)))
         if stream is not None:
             stream.break_up()
+
+    def leave_pair(self, a: int, b: int) -> None:
+        """The stream of the pair breaks, if there is one, and one side does not notice."""
+        stream = self.streams.get((min(a, b), max(a, b)))
+        if stream is not None:
+            stream.leave()
 
     def cut_direction(self, source: int, to: int, cut: bool) -> None:
         """Nothing passes from `source` to `to` (or does again)."""
@@ -197,10 +277,16 @@ class Network:
         self.heal_among(self.nodes)
 
     def heal_among(self, nodes: Collection[int]) -> None:
-        """The directions between these nodes are open again."""
+        """The directions between these nodes are open again, and as fast as all."""
+        for direction in [direction for direction in self.slow if direction[0] in nodes and direction[1] in nodes]:
+            del self.slow[direction]
         for source, to in list(self.cut):
             if source in nodes and to in nodes:
                 self.cut_direction(source, to, False)
+        for (a, b), stream in self.streams.items():
+            if a in nodes and b in nodes:
+                for pipe in stream.pipes.values():
+                    pipe.hasten()
 
     def _of(self, node: int) -> list[Stream]:
         return [stream for pair, stream in self.streams.items() if node in pair]
@@ -218,7 +304,8 @@ class Network:
         if not (self.nodes[a].alive and self.nodes[b].alive) or self.cut.get((a, b)) or self.cut.get((b, a)):
             return
         if stream is not None:
-            for node in pair:
-                stream.end(node)  # who has not learned it yet learns it from the new one
+            if stream.silent and (stream.open[a] or stream.open[b]):
+                return  # another process of that node is still connected, as far as its peer knows
+            stream.end(b)  # who dials has learned it
         if self.nodes[a].alive and self.nodes[b].alive:  # learning it may have ended a node
-            self.streams[pair] = Stream(self, pair)
+            self.streams[pair] = Stream(self, pair, stream if stream is not None and stream.open[a] else None)

@@ -1,14 +1,19 @@
 """One node: a brain, a store, and the loop that carries out the outbox, with a crash allowed between any two lines.
 
 Rules: the same order as the real loop (replica/outbox.py): hand to the disk, send `now`, deliver, and when the disk
-reports, send `after` and step `written`. Every seam burns the fuse, if one was lit; when it is out the process dies on
-the spot. A paused process gets nothing, its disk included, until it goes on; then everything at once.
+reports, send `after` and step `written`. Every seam burns the fuse, if one was lit, and springs the trap, if one was
+set; then the process dies on the spot. A disk that fails ends the process. A paused process gets nothing, its disk
+included, until it goes on; then everything at once. A node that lost its memory (`lost`: wiped, or repaired) must
+promise nothing before a leader has synchronized it.
 """
 
+import errno
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sim.disk import PowerCut
 from sim.network import Network
 from sim.words import words
 from sim.world import MS, Violation, World
@@ -18,6 +23,7 @@ from zooweeper.model.entry import Batch
 from zooweeper.replica.events import Clock
 from zooweeper.storage.folder import FolderError
 from zooweeper.zab.events import Received, Tick
+from zooweeper.zab.messages import AckEpoch
 
 
 class Brain(Protocol):
@@ -33,6 +39,8 @@ class Brain(Protocol):
 class Store(Protocol):
     """What a node keeps."""
 
+    repaired: bool  # the last recover() found damage, or a wiped disk: this node has forgotten things
+
     def recover(self) -> Recovered: ...
 
     def write(self, records: Sequence[Record]) -> None: ...
@@ -41,9 +49,26 @@ class Store(Protocol):
 
     def crash(self, power_loss: bool) -> None: ...
 
+    def close(self) -> None: ...
+
+    def wipe(self) -> None: ...
+
+    def calm(self) -> None: ...
+
 
 class Crash(Exception):
     """The fuse is out."""
+
+
+@dataclass(slots=True, eq=False)
+class Trap:
+    """The process dies at an outbox item of that type: `before` it is carried out, `after` it, or `within` it (a record
+    half written)."""
+
+    kind: type
+    when: str
+    power_loss: bool
+    sprung: "Callable[[Node], None]"  # called at that moment
 
 
 class Job:
@@ -78,11 +103,16 @@ class Node:
         self.chance = world.chance(f"node {id}")
         self.name = f"n{id}"
         self.wall_offset_ms = 0
+        self.harmed = False  # its disk was damaged, and no process has looked at it since
+        self.lost = False  # its folder begins anew: what it promised is forgotten until a leader has synchronized it
+        self._regaining = False  # ... which is on its way to the disk
         self.alive = False
         self.paused = False
         self.life = 0
         self.fuse: int | None = None  # seams until the process dies
         self.power_loss = False  # how it dies then
+        self.trap: Trap | None = None
+        self.stall_us = 0  # the next write takes that much longer
         self.brain: Brain | None = None
         self.batches: list[Batch] = []  # what the brain logged, as handed to the disk
         self.deliver: Callable[[Any], None] = lambda delivery: None
@@ -90,21 +120,52 @@ class Node:
         self.observe: Callable[[Node], None] = lambda node: None
         self.epochs = (0, 0)  # accepted and current, as the disk reported them durable
         self._jobs: deque[Job] = deque()
+        self._writing: list[Job] = []
         self._disk_busy = False
         self._draining = False
         self._backlog: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._percent = 100  # of true time, for the monotonic clock ...
+        self._since_us = 0  # ... from this moment on ...
+        self._then_us = 0  # ... when it showed this
+
+    # --- clocks
+
+    def now_ms(self) -> int:
+        """The monotonic clock."""
+        return (self._then_us + (self.world.now_us - self._since_us) * self._percent // 100) // MS
+
+    def wall_ms(self) -> int:
+        return self.now_ms() + self.wall_offset_ms
+
+    def run_clock(self, percent: int, jump_ms: int = 0) -> None:
+        """From now on the monotonic clock runs at that rate (0: stands still); it jumps ahead first."""
+        assert percent >= 0 and jump_ms >= 0
+        self._then_us += (self.world.now_us - self._since_us) * self._percent // 100 + jump_ms * MS
+        self._since_us = self.world.now_us
+        self._percent = percent
 
     # --- life and death
 
     def start(self) -> None:
-        """A new process: recovers and begins to tick."""
+        """A new process: recovers and begins to tick. It may fail to, for its disk does; then it is not alive."""
         assert not self.alive
         self.life += 1
         try:
             recovered = self.store.recover()
             brain = self.make_brain(recovered, self.life)
-        except (AssertionError, FolderError) as error:
+        except (AssertionError, FolderError, ValueError) as error:
             raise Violation("recovery", f"node {self.id}: {error!r}") from error
+        except OSError as error:
+            self.world.mark("a node could not start for its disk")
+            self.world.note(self.name, f"cannot start: {error}")
+            self.store.crash(False)
+            return
+        if self.store.repaired:
+            self.world.mark("a node came back without its memory")
+            self.lost, self.epochs = True, (0, 0)
+        elif self.harmed:
+            self.world.mark("damage cost nothing")
+        self.harmed = self._regaining = False
         if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
             raise Violation("epochs never fall", f"node {self.id}: {self.epochs}, then {recovered}")
         self.batches = [logged.batch for logged in recovered.batches]
@@ -121,13 +182,32 @@ class Node:
             return
         self.world.note(self.name, "loses power" if power_loss else "is killed")
         self.alive = self.paused = False
-        self.brain, self.fuse = None, None
+        self.brain, self.fuse, self.trap = None, None, None
         self._jobs.clear()
+        self._writing = []
         self._disk_busy = self._draining = False
         self._backlog.clear()
         self.store.crash(power_loss)
-        self.network.crashed(self.id)
+        self.network.crashed(self.id, power_loss)
         self.on_crash()
+
+    def stop(self) -> None:
+        """The process ends in good order, as when it is told to: what was given to the disk is written."""
+        if not self.alive:
+            return
+        try:
+            self.store.write([record for job in (*self._writing, *self._jobs) for record in job.records])
+            self.store.close()
+        except (PowerCut, OSError):
+            self.world.mark("a disk failed while a node stopped")
+        self.crash(False)
+
+    def calm(self) -> None:
+        """Nothing is wrong with it any more; what is dead stays dead until it is started."""
+        self.resume()
+        self.fuse, self.trap, self.stall_us = None, None, 0
+        self.run_clock(100)
+        self.store.calm()
 
     def pause(self) -> None:
         self.paused = self.alive
@@ -156,17 +236,17 @@ class Node:
             return
         try:
             action(*arguments)
-        except Crash:
+        except (Crash, PowerCut):
             self.crash(self.power_loss)
         except AssertionError as error:
             raise Violation("assertion", f"node {self.id}: {error!r}") from error
 
     def _step(self, event: Any) -> None:
         assert self.brain is not None
-        if not isinstance(event, Tick):
+        if self.world.traced and type(event) is not Tick:
             self.world.note(self.name, Noted("←", event))
         if not self._draining:
-            now_ms = self.world.now_us // MS
+            now_ms = self.now_ms()
             self.brain.step(Clock(now_ms, now_ms + self.wall_offset_ms))
         self.brain.step(event)
         if not self._draining:
@@ -181,18 +261,30 @@ class Node:
     def _tick(self, life: int) -> None:
         if life != self.life or not self.alive:
             return
-        self.world.after(self.tick_ms * MS, self._tick, life)
+        self.world.after(self.tick_ms * MS * 100 // (self._percent or 100), self._tick, life)
         if not self.paused:  # a stopped process has one timer waiting, not many
-            now_ms = self.world.now_us // MS
+            now_ms = self.now_ms()
             self.step(Tick(now_ms, now_ms + self.wall_offset_ms))
 
     # --- the outbox
 
-    def _seam(self) -> None:
+    def _seam(self, item: Any = None) -> None:
         if self.fuse is not None:
             self.fuse -= 1
             if self.fuse < 0:
                 raise Crash
+        if self.trap is not None and type(item) is self.trap.kind and self._spring() != "after":
+            raise Crash
+
+    def _spring(self) -> str:
+        """The trap closes; when exactly it kills."""
+        trap, self.trap = self.trap, None
+        assert trap is not None
+        self.power_loss = trap.power_loss
+        if trap.when == "after":
+            self.fuse = 0
+        trap.sprung(self)
+        return trap.when
 
     def _drain(self) -> None:
         self._draining = False
@@ -207,6 +299,8 @@ class Node:
         if outbox.stop:
             raise Violation("stop", f"node {self.id} stops: {outbox.stop}")
         self._seam()
+        if self.lost:
+            self._promises_nothing(outbox)
         if outbox.disk or ((outbox.after or outbox.written) and (self._jobs or self._disk_busy)):
             self._mirror(outbox.disk)
             self._jobs.append(Job(outbox))
@@ -214,17 +308,31 @@ class Node:
         else:
             self._release(outbox.after, outbox.written)
         for to, message in outbox.now:
-            self._seam()
+            self._seam(message)
             self._send(to, message)
         for delivery in outbox.deliver:
-            self._seam()
-            self.world.note(self.name, Noted("delivers", delivery))
+            self._seam(delivery)
+            if self.world.traced:
+                self.world.note(self.name, Noted("delivers", delivery))
             self.deliver(delivery)
+        self._seam()
+
+    def _promises_nothing(self, outbox: Any) -> None:
+        assert self.brain is not None
+        if self._regaining:
+            return
+        if any(type(record) is durable.Current for record in outbox.disk):
+            if self.brain.status().role == "leader":
+                raise Violation("no vote without memory", f"node {self.id} leads, and has forgotten what it promised")
+            self._regaining = True
+        elif any(type(message) is AckEpoch and message.promised for _, message in outbox.after):
+            raise Violation("no vote without memory", f"node {self.id} promises, and has forgotten what it promised")
 
     def _send(self, to: int, message: Any) -> None:
         assert self.brain is not None
         if to == self.id:
-            self.world.note(self.name, Noted("← self", message))
+            if self.world.traced:
+                self.world.note(self.name, Noted("← self", message))
             self.brain.step(Received(self.id, message))
         else:
             self.network.send(self.id, to, message)
@@ -232,15 +340,17 @@ class Node:
     def _release(self, after: list[tuple[int, Any]], written: list[Any]) -> None:
         assert self.brain is not None
         for to, message in after:
-            self._seam()
+            self._seam(message)
             self._send(to, message)
         for event in written:
-            self._seam()
+            self._seam(event)
             self.brain.step(event)
+        self._seam()
 
     def _mirror(self, records: Sequence[Record]) -> None:
         for record in records:
-            self.world.note(self.name, Noted("disk", record))
+            if self.world.traced:
+                self.world.note(self.name, Noted("disk", record))
             match record:
                 case durable.Logged():
                     self.batches.append(record.batch)
@@ -255,28 +365,48 @@ class Node:
     def _start_disk(self) -> None:
         if not self._disk_busy and self._jobs:
             self._disk_busy = True
-            jobs = list(self._jobs)
+            self._writing = list(self._jobs)
             self._jobs.clear()
-            wait_us = 20 + int(self.chance.expovariate(1.0) * self.disk_us)
-            self.world.after(wait_us, self._guarded, self.life, self._disk_done, jobs)
+            wait_us = 20 + int(self.chance.expovariate(1.0) * self.disk_us) + self.stall_us
+            self.stall_us = 0
+            self.world.after(wait_us, self._guarded, self.life, self._disk_done)
 
-    def _disk_done(self, jobs: list[Job]) -> None:
+    def _disk_done(self) -> None:
         self._seam()
+        jobs = self._writing
         records = [record for job in jobs for record in job.records]
-        if self.fuse is not None and self.fuse < len(records):
+        trapped = self.trap is not None and any(type(record) is self.trap.kind for record in records)
+        when = self._spring() if trapped else ""
+        if when == "within" or (self.fuse is not None and not when and self.fuse < len(records)):
             self.store.write_partly(records)
             raise Crash
+        if when == "before":
+            raise Crash
         if records:
-            self.store.write(records)
+            try:
+                self.store.write(records)
+            except OSError as error:
+                self._disk_failed(error)
+                return
             accepted = max((record.epoch for record in records if isinstance(record, durable.Accepted)), default=0)
             current = max((record.epoch for record in records if isinstance(record, durable.Current)), default=0)
             self.epochs = (max(self.epochs[0], accepted), max(self.epochs[1], current))
+            if current and self.lost:
+                self.lost = False
+                self.world.mark("a node that had lost its memory was synchronized")
         self.world.note(self.name, f"disk has {len(records)} records")
+        self._writing = []
         self._disk_busy = False
         for job in jobs:
             self._release(job.after, job.written)
         self._start_disk()
         self._drain()
+
+    def _disk_failed(self, error: OSError) -> None:
+        """As runtime/loop.py does: the process ends at once, and what is on the disk decides at the next start."""
+        self.world.mark(f"{errno.errorcode[error.errno or 0]} stopped a node")
+        self.world.note(self.name, f"stops: {error}")
+        self.crash(False)
 
 
 class Noted:
