@@ -1,13 +1,12 @@
-"""Clients of the simulated world: one session each, kept over lost connections, other nodes and new leaders.
+"""Clients of the simulated world: one session at a time, kept over lost connections, other nodes and new leaders.
 
 Rules: numbers as docs/decisions tell (a write keeps its number until Welcome says that it was not executed). A client
-writes down every operation with the moments of call and return; checks read that. It believes nothing: order of
-answers, monotone zxids, and event before answer are checked as they arrive.
+writes down every operation with the moments of call and return, and every link what came over it; checks read that. It
+believes nothing: order of answers and monotone zxids are checked as they arrive.
 """
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sim.network import Pipe, Quality
@@ -15,7 +14,8 @@ from sim.node import Node
 from sim.world import MS, Violation, World
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.zxid import show
-from zooweeper.ops.op import Kind
+from zooweeper.ops.op import Kind, Nothing
+from zooweeper.ops.session import AddIdentity, CloseSession
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
@@ -26,35 +26,59 @@ UNUSED = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP, ErrorCode.NUMBER_GAP, Err
 ENDED = (ErrorCode.SESSION_EXPIRED,)
 
 
-@dataclass(slots=True)
 class Operation:
     """One request of a client, from call to return."""
 
-    client: int
-    session: int
-    code: int
-    path: str
-    body: bytes
-    linear: bool
-    note: Any  # the workload's own
-    call_us: int
-    number: int = 0
-    return_us: int = -1
-    zxid: int = 0
-    error: int = 0
-    result: Any = None
-    lost: bool = False  # its session ended before the answer: may or may not have happened
-    stale: bool = False
+    __slots__ = (
+        "again", "body", "call_us", "client", "code", "denied", "error", "linear", "lost", "note", "number", "owner",
+        "path", "result", "return_us", "session", "stale", "zxid",
+    )  # fmt: skip
+
+    def __init__(
+        self, client: int, code: int, path: str, body: bytes, linear: bool, note: Any, owner: Any, call_us: int
+    ) -> None:
+        self.client = client
+        self.session = 0
+        self.code = code
+        self.path = path
+        self.body = body
+        self.linear = linear
+        self.note = note  # the workload's own
+        self.owner = owner  # the workload, or None: the client's own business
+        self.call_us = call_us
+        self.number = 0
+        self.again = False  # sent more than once: the answer may be a remembered one
+        self.return_us = -1
+        self.zxid = 0
+        self.error: int = 0
+        self.result: Any = None
+        self.lost = False  # its session, or its client, ended before the answer; with a number it may have happened
+        self.denied = False  # lost, and said not to have been executed
+        self.stale = False
+
+    @property
+    def ok(self) -> bool:
+        return self.return_us >= 0 and not self.error
+
+    def __repr__(self) -> str:
+        name, number = OPS[self.code].name, f" number {self.number}" if self.number else ""
+        end = f"{show(self.zxid)} {ErrorCode(self.error).name}" if self.return_us >= 0 else "unanswered"
+        linear = " linear" if self.linear else ""
+        request = OPS[self.code].Request.decode(self.body)
+        return f"c{self.client} {self.session:x}{number}{linear} {name} {request} -> {end} {self.result}"
 
 
 class Link:
-    """One client connection to one node: two pipes and a number."""
+    """One client connection to one node: two pipes and a number, and what was heard on it."""
 
     def __init__(self, client: Any, node: Node, number: int) -> None:
         self.client = client
         self.node = node
         self.life = node.life
         self.number = number
+        self.session = 0
+        self.asked: dict[int, Ask] = {}
+        self.heard: list[Any] = []  # Answer, Notice, Welcome
         chance, quality = client.chance, client.quality
         self.up = Pipe(client.world, chance, quality, self._to_node)
         self.down = Pipe(client.world, chance, quality, self._to_client)
@@ -63,13 +87,22 @@ class Link:
     def same_process(self) -> bool:
         return self.node.alive and self.node.life == self.life
 
+    def ask(self, ask: Ask) -> None:
+        self.asked[ask.xid] = ask
+        self.up.push(ask)
+
     def _to_node(self, event: Any) -> None:
         if self.same_process:
             self.node.step(event)
 
     def _to_client(self, delivery: Any) -> None:
-        if self.client.link is self:
-            self.client.on(delivery)
+        if self.client.link is not self:
+            return
+        if isinstance(delivery, Answer | Notice | Welcome):
+            self.heard.append(delivery)
+            if isinstance(delivery, Welcome):
+                self.session = delivery.session
+        self.client.on(delivery)
 
     def close(self) -> None:
         """The client hangs up, or learns that the connection is gone."""
@@ -93,6 +126,7 @@ class Doors:
         self.numbers += 1
         link = Link(client, node, self.numbers)
         self.links[node.id, node.life, link.number] = link
+        client.links.append(link)
         return link
 
     def deliver(self, node: Node, delivery: Any) -> None:
@@ -111,22 +145,30 @@ class Doors:
 class Client:
     """A session and its requests."""
 
-    def __init__(self, world: World, doors: Doors, id: int, quality: Callable[[], Quality]) -> None:
+    def __init__(
+        self, world: World, doors: Doors, id: int, quality: Callable[[], Quality], timeout_ms: int = TIMEOUT_MS
+    ) -> None:
         self.world = world
         self.doors = doors
         self.id = id
         self.name = f"c{id}"
         self.quality = quality
+        self.timeout_ms = timeout_ms
         self.chance = world.chance(f"client {id}")
         self.patience_us = self.chance.choice((1000, 2000, 8000)) * MS  # then it tries another node
         self.history: list[Operation] = []
-        self.welcomes = 0
+        self.links: list[Link] = []
+        self.program: list[Any] = []  # what watchers were told; see core_client.py
+        self.sessions = 0  # how many it has had
+        self.expired: list[int] = []  # those that a node said to have ended
         self.calm = False  # nothing is broken any more: a session must not expire
         self.link: Link | None = None
         self.on_event: Callable[[Notice], None] = lambda notice: None
         self.on_answer: Callable[[Operation], None] = lambda operation: None
-        self.on_session: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
         self.seen = 0
+        self.identity = ""
+        self._orphans: list[Operation] = []  # numbered, of a client that was started anew
         self._forget_session()
         world.after(self.chance.randrange(300 * MS), self._connect)
         world.after(500 * MS, self._watchdog)
@@ -136,21 +178,60 @@ class Client:
         self.secret = b""
         self.number = 0  # the last number given
         self.live = False  # welcomed on the present link
+        self.closing = False
+        self.identity = ""
         self.xid = 0
         self.pending: deque[Operation] = deque()  # not answered, in order
         self.sent: deque[tuple[int, Operation]] = deque()  # on the present link: (xid, operation)
         self.repeat: list[Operation] = []  # refused with their numbers unused
 
-    # --- what the workload calls
+    # --- what workloads call
 
-    def ask(self, op: type[Any], path: str, request: Any, note: Any = None, linear: bool = False) -> Operation:
+    def ask(
+        self, op: type[Any], path: str, request: Any, note: Any = None, linear: bool = False, owner: Any = None
+    ) -> Operation:
         """Send a request when possible; the answer comes to `on_answer`."""
-        operation = Operation(self.id, self.session, op.code, path, request.encode(), linear, note, self.world.now_us)
+        operation = Operation(self.id, op.code, path, request.encode(), linear, note, owner, self.world.now_us)
         self.history.append(operation)
         self.pending.append(operation)
         if self.live and not self.repeat:
             self._send(operation)
         return operation
+
+    def close(self, owner: Any = None) -> None:
+        """End the session; the next one follows."""
+        if not self.closing:
+            self.closing = True
+            self.ask(CloseSession, "/", Nothing(), owner=owner)
+
+    def abandon(self) -> None:
+        """Forget the session without a word; the next one follows."""
+        self._lose()
+        self.drop()
+
+    def restart(self) -> None:
+        """As a new process that knows the session, but not what was asked."""
+        session, secret, number, identity = self.session, self.secret, self.number, self.identity
+        self._orphans += [operation for operation in self.pending if operation.number]
+        self._lose()
+        self.session, self.secret, self.number, self.identity = session, secret, number, identity
+        self.drop()
+
+    def identify(self, name: str) -> None:
+        """Prove to be somebody, now and on all later connections of the session."""
+        if not self.identity:
+            self.identity = name
+            if self.live and not self.repeat:
+                self._send(self._proof())
+            # else Welcome does it
+
+    def drop(self) -> None:
+        """The connection breaks."""
+        link, self.link = self.link, None
+        self.live = False
+        if link is not None:
+            link.close()
+            self.world.after(self.chance.randrange(1 * MS, 300 * MS), self._connect)
 
     # --- the connection
 
@@ -166,40 +247,41 @@ class Client:
         self.live = False
         self.sent.clear()
         self.link.up.push(
-            Connect(self.link.number, self.session, self.secret, TIMEOUT_MS, self.seen, RESULTS, "10.0.0.1")
+            Connect(self.link.number, self.session, self.secret, self.timeout_ms, self.seen, RESULTS, "10.0.0.1")
         )
-
-    def drop(self) -> None:
-        """The connection breaks."""
-        link, self.link = self.link, None
-        self.live = False
-        if link is not None:
-            link.close()
-            self.world.after(self.chance.randrange(1 * MS, 300 * MS), self._connect)
 
     def _watchdog(self) -> None:
         """Every now and then: say that we live; leave a node that says nothing."""
-        self.world.after(TIMEOUT_MS * MS // 6, self._watchdog)
+        self.world.after(self.timeout_ms * MS // 6, self._watchdog)
         if self.link is None:
             return
         waiting = self.pending or not self.live
-        if self.live and self.world.now_us - self.heard_us > TIMEOUT_MS * MS * 2 // 3:
+        if self.live and self.world.now_us - self.heard_us > self.timeout_ms * MS * 2 // 3:
             self.drop()  # not even a sign of life: the session is not kept alive there
         elif waiting and self.world.now_us - max(self.heard_us, self.since_us) > self.patience_us:
             self.drop()
         elif self.live:
             self.link.up.push(Heard(self.link.number))
 
+    def _proof(self) -> Operation:
+        """A request of our own, outside of the history."""
+        body = AddIdentity.Request("digest", identity_of(self.identity)).encode()
+        operation = Operation(self.id, AddIdentity.code, "", body, False, None, None, self.world.now_us)
+        operation.session = self.session
+        self.pending.append(operation)
+        return operation
+
     def _send(self, operation: Operation) -> None:
         assert self.link is not None
-        if OPS[operation.code].kind in (Kind.WRITE, Kind.SESSION) and not operation.number:
+        operation.session = self.session
+        if not operation.number and OPS[operation.code].kind in (Kind.WRITE, Kind.SESSION):
             self.number += 1
             operation.number = self.number
         self.xid += 1
         self.sent.append((self.xid, operation))
         if len(self.sent) == 1:
             self.since_us = self.world.now_us
-        self.link.up.push(
+        self.link.ask(
             Ask(self.link.number, self.xid, operation.code, operation.body, operation.number, operation.linear)
         )
 
@@ -219,7 +301,7 @@ class Client:
                 self.on_event(delivery)
             case Refused() | Hangup():
                 if self.session and delivery.error.code in ENDED:
-                    self._lost()
+                    self._expired()
                 self.drop()
 
     def _seen(self, zxid: int) -> None:
@@ -227,38 +309,53 @@ class Client:
             raise Violation("monotone zxid", f"client {self.id} saw {show(self.seen)}, then {show(zxid)}")
         self.seen = zxid
 
-    def _lost(self) -> None:
-        """The session has ended; what was unanswered may have happened."""
-        self.world.note(self.name, f"session {self.session:x} ended")
+    def _expired(self) -> None:
+        """The session has ended, says a node."""
         self.world.mark("session expired")
-        if self.calm:
+        self.expired.append(self.session)
+        steady = self.live and self.world.now_us - self.live_us > 2 * self.timeout_ms * MS
+        if self.calm and steady and not self.closing:
             raise Violation("expiry", f"client {self.id} lives, and its session {self.session:x} was ended")
+        self._lose()
+
+    def _lose(self) -> None:
+        """No answers any more; what was sent may have happened."""
         for operation in self.pending:
             operation.lost = True
+            operation.session = self.session
         self._forget_session()
-        self.on_session()
+        self.on_lost()
 
     def _welcome(self, welcome: Welcome) -> None:
         if self.session and welcome.session != self.session:
             raise Violation("session", f"client {self.id} attached {self.session:x}, got {welcome.session:x}")
         if self.session:
             self.world.mark("session moved")
+        else:
+            self.sessions += 1
         self._seen(welcome.zxid)
-        fresh = not self.session
         self.session, self.secret = welcome.session, welcome.secret
-        self.live = True
-        self.welcomes += 1
+        self.live, self.live_us = True, self.world.now_us
         if welcome.number > self.number:
             raise Violation("running numbers", f"client {self.id} gave {self.number}, server {welcome.number}")
         self.number = welcome.number
         self.repeat.clear()
-        for operation in self.pending:
-            operation.session = self.session
-            if operation.number > welcome.number:
+        for operation in self._orphans:
+            if operation.number > welcome.number and operation.session == self.session:
                 operation.number = 0
-        for operation in self.pending:
+        self._orphans.clear()
+        waiting = [operation for operation in self.pending if operation.code != AddIdentity.code]
+        self.pending.clear()
+        for operation in waiting:
+            operation.session = self.session
+            operation.again = operation.number != 0
+            if operation.number > welcome.number:
+                operation.number, operation.again = 0, False
+        if self.identity:
+            self._send(self._proof())
+        self.pending.extend(waiting)
+        for operation in waiting:
             self._send(operation)
-        self.on_session() if fresh else None
 
     def _answer(self, answer: Answer) -> None:
         if not self.sent or self.sent[0][0] != answer.xid:
@@ -269,17 +366,24 @@ class Client:
             self._refused(operation, answer.error)
             return
         if answer.error in ENDED:
-            self._lost()
+            self._expired()
             self.drop()
             return
         self.pending.remove(operation)
+        if not answer.error or not operation.number:
+            self._seen(answer.zxid)
+        if operation.code == AddIdentity.code:
+            self._resend()
+            return
         operation.return_us = self.world.now_us
         operation.zxid, operation.error, operation.stale = answer.zxid, answer.error, answer.stale
         if not answer.error:
             operation.result = OPS[operation.code].Result.decode(answer.body)
-        if not answer.error or not operation.number:
-            self._seen(answer.zxid)
         self.on_answer(operation)
+        if operation.code == CloseSession.code:
+            self.world.mark("session closed")
+            self.abandon()
+            return
         self._resend()
 
     def _refused(self, operation: Operation, error: int) -> None:
@@ -291,6 +395,11 @@ class Client:
     def _resend(self) -> None:
         if self.repeat and not any(operation.number for _, operation in self.sent):
             self.drop()  # the simple way: Welcome sorts it out
+
+
+def identity_of(name: str) -> str:
+    """What a door makes of the credential `name:secret of name`."""
+    return f"{name}:proven"
 
 
 def is_write(operation: Operation) -> bool:

@@ -1,0 +1,56 @@
+"""The verdict: everything that is asked at the end of a run, in one call.
+
+Rules: observes, never steers. The first broken promise is raised; the order is from what explains most to what explains
+least, so that a lost write is called a lost write and not a missing event.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sim.checks.replay import judge_replay
+from sim.checks.sessions import judge_sessions
+from sim.history import History
+from sim.model import EVERYBODY, Model
+from sim.workloads import WORKLOADS
+from sim.world import Violation
+from zooweeper.model.entry import Batch
+
+
+def judge(world: Any, batches: Iterable[Batch], drivers: Sequence[Any], nodes: Sequence[Any]) -> int:
+    """How many writes were acknowledged; Violation if any promise was broken. `nodes` are those whose state can be
+    looked at, none for real processes."""
+    model = Model()
+    model.run(batches)
+    history = History(model, [driver.client for driver in drivers])
+    acknowledged = judge_replay(history)
+    judge_sessions(history)
+    names = dict.fromkeys(name for driver in drivers for name in driver.workloads)
+    for name in names:
+        WORKLOADS[name].judge(history)
+    for node in nodes:
+        compare(node, model)
+    if model.repeats:
+        world.mark("an entry stood in the log twice")
+    return acknowledged
+
+
+def compare(node: Any, model: Model) -> None:
+    """The tree and the sessions of a node are the model's."""
+    state = node.brain.state
+    if state.tree.nodes.keys() != model.nodes.keys():
+        different = sorted(state.tree.nodes.keys() ^ model.nodes.keys())
+        raise Violation("state", f"node {node.id} and the model differ in {different}")
+    for path, expected in model.nodes.items():
+        znode = state.tree.nodes[path]
+        rows = EVERYBODY if znode.acl == EVERYBODY else tuple((row.perms, tuple(row.id)) for row in znode.acl)
+        if (znode.data or b"", znode.stat(), rows) != (expected.data, expected.stat(), expected.rows):
+            raise Violation("state", f"node {node.id} has {znode.stat()} {znode.data!r} at {path}, model {expected}")
+    if sorted(state.sessions) != sorted(model.sessions):
+        raise Violation("sessions", f"node {node.id}: {sorted(state.sessions)}, {sorted(model.sessions)}")
+    for id, session in model.sessions.items():
+        found = state.sessions[id]
+        mine = (found.number, found.attach, tuple(tuple(one) for one in found.identities))
+        if mine != (session.number, session.attach, session.names[-1]):
+            raise Violation("sessions", f"node {node.id} has {found}, the model {session.number} {session.names[-1]}")
+    if state.recompute_digest() != state.digest():
+        raise Violation("digest", f"node {node.id}: the incremental digest is not the state's")
