@@ -63,6 +63,7 @@ class Replica:
         self._barrier = 0
         self._reported: dict[int, None] = {}
         self._builder: SnapshotBuilder | None = None
+        self._installing = 0  # zxid of the snapshot being received
         self._quorum = False
         self._snapshots = Snapshots(self)
         committed = recovered.committed  # walks all batches
@@ -80,7 +81,8 @@ class Replica:
         """The only way out: everything since the last take."""
         while self._turn():
             pass
-        self._snapshots.pump()
+        if not self.outbox.stop:
+            self._snapshots.pump()
         while self._turn():
             pass
         outbox, self.outbox = self.outbox, Outbox()
@@ -164,7 +166,9 @@ class Replica:
             self._gathering.add(1, request, ticket)
 
     def _turn(self) -> bool:
-        """Order, let zab act, execute. False: nothing happened."""
+        """Order, let zab act, execute. False: nothing happened, or nothing may any more."""
+        if self.outbox.stop:
+            return False
         self._route()
         if self._leadership is not None:
             self._leadership.order(self._gathering)
@@ -175,7 +179,11 @@ class Replica:
             self._barrier += 1
             self.clients.barrier_asked(self._barrier)
             self._routed.barrier(self._barrier)
-        return self._carry_out(self.zab.take())
+        ready = self.zab.take()
+        if not ready:
+            return False
+        self._carry_out(ready)
+        return True
 
     def _route(self) -> None:
         """Notice a change of leader. The next one gets everything that was not executed yet, in its order."""
@@ -196,7 +204,7 @@ class Replica:
             self.clients.quorum_lost()
         self._quorum = zab.connected_quorum
 
-    def _carry_out(self, ready: Ready) -> bool:
+    def _carry_out(self, ready: Ready) -> None:
         outbox = self.outbox
         outbox.disk += ready.disk
         outbox.now += ready.now
@@ -207,17 +215,18 @@ class Replica:
                 self._execute(item)
             else:
                 self._install(item)
+            if outbox.stop:
+                return
         for forward in ready.forwards:
             if self._routed is self.zab.role:
                 self._gathering.add(forward.count, forward.data)
         for learner, data in ready.reports:
-            if self._leadership is not None:
-                self._leadership.report(learner, data)
+            if self._leadership is not None and not self._leadership.report(learner, data):
+                self._leadership.role.drop(learner)
         for answer in ready.barriers:
             self.clients.barrier_answered(answer.token, answer.zxid)
         for learner in ready.snapshots:
             self._snapshots.want(learner)
-        return bool(ready.disk or ready.now or ready.after or ready.state or ready.forwards or ready.barriers)
 
     # --- stations 9 to 11
 
@@ -246,17 +255,20 @@ class Replica:
         """Take over the leader's state, piece by piece."""
         if isinstance(item, SnapBegin):
             self._snapshots.abandon()
-            self._builder = SnapshotBuilder()
+            self._builder, self._installing = SnapshotBuilder(), item.zxid
             return
         assert self._builder is not None
-        if not item.final:
-            self._builder.feed(item.data)
-            return
         try:
-            self.state = self._builder.finish()
+            if not item.final:
+                self._builder.feed(item.data)
+                return
+            state = self._builder.finish()
+            if state.zxid != self._installing:
+                raise ValueError(f"it is of {state.zxid:#x}, not of {self._installing:#x}")
         except ValueError as error:
             self.stop(f"the leader's snapshot is damaged: {error}")
-        self._builder = None
+            return
+        self.state, self._builder = state, None
         self.clients.installed()
 
 

@@ -67,14 +67,15 @@ class Snapshots:
             self._reader.close()
             self._reader = None
 
-    def pump(self) -> None:
-        """Make the chunks that are wanted now."""
+    def pump(self) -> bool:
+        """Make the chunks that are wanted now; whether a snapshot is under way at all."""
         if self._reader is None and not self._begin():
-            return
+            return False
         if self._to == DISK:
             self._to_disk()
         else:
             self._to_learner()
+        return True
 
     def _begin(self) -> bool:
         replica = self._replica

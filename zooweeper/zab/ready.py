@@ -23,3 +23,16 @@ class Ready:
     barriers: list[BarrierAnswer] = field(default_factory=list)  # our own questions, answered
     snapshots: list[int] = field(default_factory=list)  # leader: learners that need the state from the replica
     stop: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.now
+            or self.after
+            or self.disk
+            or self.state
+            or self.reports
+            or self.forwards
+            or self.barriers
+            or self.snapshots
+            or self.stop
+        )
