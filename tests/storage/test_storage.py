@@ -13,7 +13,7 @@ from zooweeper.model.durable import Accepted, Current, Cut, Record, SnapshotChun
 from zooweeper.model.limits import READ_BACK_BYTES_MAX, SNAPSHOTS_KEPT
 from zooweeper.model.zxid import counter_of, epoch_of, make
 from zooweeper.storage.folder import Damaged
-from zooweeper.storage.log import Segment
+from zooweeper.storage.log import HINT_NAME, Segment
 from zooweeper.storage.purge import superfluous
 from zooweeper.storage.storage import Storage
 
@@ -178,6 +178,23 @@ def test_the_first_failure_is_the_last_call(operation: str) -> None:
         else:
             assert succeed
             return
+
+
+@pytest.mark.parametrize("hint", [True, False])
+def test_what_a_failed_sync_left_in_memory_only_is_written_again(hint: bool) -> None:
+    disk, identity = formatted()
+    storage, _ = Storage.open(disk, identity, SEGMENT)
+    storage.write([Accepted(1), batch(1, 1)])
+    disk.failing = {"sync": 0}
+    with pytest.raises(OSError, match="sync failed"):
+        storage.write([batch(1, 2)])
+    disk.kill()  # the process ends; the kernel still has the bytes, and takes them for written
+    if not hint:
+        disk.shorten(HINT_NAME, 0)
+    storage, found = Storage.open(disk, identity, SEGMENT)
+    assert history(content(found)) == [batch(1, 1), batch(1, 2)]  # so the node may acknowledge it from here on ...
+    disk.lose_unsynced()
+    assert history(reopened(disk, identity)) == [batch(1, 1), batch(1, 2)]  # ... and it must be there for ever
 
 
 def test_a_full_disk_stops_and_loses_nothing() -> None:

@@ -167,6 +167,7 @@ class Recovery:
     recovered: Recovered
     end: End
     torn: bool  # what lies behind `end` must go
+    doubtful: tuple[int, bytes]  # where in the last segment, and what: sound records that may be on no disk
     segments: list[Segment]
     snapshots: list[int]  # sound ones of this history
     remove: list[str]  # files that mean nothing (any more), in this order
@@ -192,8 +193,10 @@ class _Reader:
             if after.number != before.number + 1:
                 raise self.damage(segment_name(before.number + 1), "this segment of the log is gone")
         self.segments = [Segment(head.number, head.facts.last) for head in self.heads]
-        self.known = max([self.hint(), *self.snapshot_indexes()])  # the index up to which the log had been durable
+        self.hinted = self.hint()
+        self.known = max([self.hinted, *self.snapshot_indexes()])  # the index up to which the log had been durable
         self.position = 0
+        self.doubtful = (0, b"")
         self.torn = False
 
     def damage(self, name: str, what: str) -> Damaged:
@@ -274,7 +277,7 @@ class _Reader:
         goes_on = self.heads[at + 1].first if at + 1 < len(self.heads) else None
         known = self.known if goes_on is None else goes_on
         data = self.read(name)
-        position = sheet_size(data)
+        position = certain = sheet_size(data)
         while True:
             found = None
             if history.index == goes_on:
@@ -288,6 +291,8 @@ class _Reader:
                 row = judge(Place(False, False, False, False, blank, durable, covered))
             if found and row.action is Action.KEEP:
                 position = found.end
+                if history.index <= self.hinted:
+                    certain = position
                 continue
             where = f"record {history.index} at byte {position}"
             if row.action is Action.REPAIR:
@@ -295,6 +300,7 @@ class _Reader:
             if row.action is Action.REFUSE:
                 raise FolderError(f"{self.disk.where}/{name}: {where}: {row.why} ({row.label}); keep the files")
             self.position, self.torn = position, row.action is Action.CUT
+            self.doubtful = (certain, data[certain:position])
             return row.action is not Action.SKIP
 
 
@@ -353,6 +359,7 @@ def recover(disk: Disk, identity: Identity) -> Recovery:
         recovered,
         end,
         reader.torn,
+        reader.doubtful,
         reader.segments,
         sorted(set(rest) - set(void)),
         [*map(segment_name, reader.old), *map(snapshot_name, sorted(void))],

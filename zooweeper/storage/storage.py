@@ -158,13 +158,17 @@ CARRY_OUT: dict[type, Callable[[Storage, Any], None]] = {
 
 def _settle(disk: Disk, recovery: Recovery) -> None:
     """Carry out what recovery decided, and make all it found durable: after a crash of the process alone, the tail may
-    exist nowhere but in the kernel's memory, and is about to be acknowledged."""
+    exist nowhere but in the kernel's memory, and is about to be acknowledged. It is written once more before it is
+    synced: when a sync has failed, the kernel takes what it holds for written, and the next sync would do nothing."""
     name = segment_name(recovery.end.number)
     file = disk.open(name)
     if recovery.torn:
         size = disk.size(name)
         file.truncate(recovery.end.position)
         file.allocate(size)
+    position, data = recovery.doubtful
+    if data:
+        file.write(position, data)
     file.sync()
     file.close()
     for name in recovery.remove:
