@@ -65,7 +65,7 @@ def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str]
         voters or chance.choice((1, 3, 3, 3, 3, 3, 3, 5)),
         chance.choice(("LAN", "LAN", "LAN", "SLOW", "AWFUL")),
         chance.choice(("quick", "quick", "brisk", "usual")),
-        chance.choice((1500, 2500, 4000)),
+        chance.choice((1500, 3000, 5000)),
         chance.randint(1, 4),
         chance.choice((600, 1500, 4000)),
         chance.choice((5, 30, 1000)),

@@ -18,7 +18,7 @@ from sim.world import MS
 
 BEGIN_US = 250 * MS  # when nodes have found each other
 STRIKES_MAX = 16
-DOINGS = (40, 160)
+DOINGS = (60, 240)
 
 
 @dataclass(frozen=True, slots=True)
