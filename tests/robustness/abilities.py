@@ -1,0 +1,62 @@
+"""What this machine allows: root, loop disks, a compiler. What is missing skips its faults, with the reason.
+
+Rules: probed once by doing it, not guessed. A fault names the abilities it needs; the report counts what was skipped.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tests.robustness.disks import DiskTrouble, LoopDisk
+from tests.robustness.shim import CannotCompile, compile_shim
+
+DISKS, SHIM, FIVE = "disks", "shim", "five nodes"
+
+
+@cache
+def missing(ability: str) -> str:
+    """Why this machine cannot do that; empty when it can."""
+    return {DISKS: _disks, SHIM: _shim}[ability]()
+
+
+def why_not(needs: tuple[str, ...], nodes: int) -> str:
+    """Why something that needs all this cannot be done with so many nodes; empty when it can."""
+    reasons = [missing(need) if need != FIVE else "" if nodes >= 5 else "needs five nodes" for need in needs]
+    return "; ".join(reason for reason in reasons if reason)
+
+
+def _disks() -> str:
+    if not sys.platform.startswith("linux"):
+        return "needs Linux"
+    if os.geteuid() != 0:
+        return "needs root, to mount disks"
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image"
+        try:
+            with contextlib.closing(_Removed(LoopDisk(image, Path(folder) / "mount", megabytes=8))) as made:
+                made.disk.cut()
+                return "" if made.disk.dead() else "the shutdown of ext4 does nothing here"
+        except (DiskTrouble, OSError) as error:
+            return f"no loop disks: {error}"
+
+
+class _Removed:
+    def __init__(self, disk: LoopDisk) -> None:
+        self.disk = disk
+
+    def close(self) -> None:
+        self.disk.remove()
+
+
+def _shim() -> str:
+    if not sys.platform.startswith("linux"):
+        return "needs Linux"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            compile_shim(Path(folder))
+        except CannotCompile as error:
+            return str(error)
+    return ""

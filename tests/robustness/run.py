@@ -1,0 +1,167 @@
+"""One run: real nodes under load and under fire; then all is healed, read, stopped, started cold, read again, judged.
+
+Rules: a broken promise is a violation; that the ensemble does not come back, or something is never answered after
+healing, is one too. Trouble of the rig itself makes the run invalid, and is told.
+"""
+
+import asyncio
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.checks.verdict import judge
+from sim.history import History
+from sim.model import Model
+from sim.workloads import WORKLOADS
+from sim.world import Violation
+from tests.robustness.abilities import DISKS, missing, why_not
+from tests.robustness.bed import Bed
+from tests.robustness.client import Door
+from tests.robustness.disks import DiskTrouble
+from tests.robustness.facts import Facts, counts_of, ledger_of, measure_gaps, sample_of, seconds_of
+from tests.robustness.faults import Fault, named
+from tests.robustness.load import Load, Stuck
+from tests.robustness.records import read_batches, union
+from tests.robustness.strikes import Striker
+from tests.robustness.world import RealWorld
+from zooweeper import __version__
+from zooweeper.cli.ensemble import EnsembleError
+from zooweeper.cli.status import health
+from zooweeper.storage.folder import FolderError
+
+WARM_UP_S = 4.0
+SETTLE_S = 60.0
+SAMPLE_S = 0.5
+ROOT = Path(__file__).resolve().parent.parent.parent
+in_thread = asyncio.to_thread
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is made of."""
+
+    nodes: int = 3
+    seconds: float = 60.0  # of faults
+    seed: int = 1
+    faults: tuple[str, ...] = ()  # names or families; all without one
+    clients: int = 6
+    workloads: tuple[str, ...] = tuple(WORKLOADS)
+
+
+def header(options: Options) -> dict[str, str]:
+    """Where and what this was."""
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return {
+        "seed": str(options.seed),
+        "topology": f"{options.nodes} nodes, {options.clients} clients",
+        "faults": ", ".join(options.faults) or "all",
+        "workloads": ", ".join(options.workloads),
+        "zooweeper": __version__,
+        "commit": git.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+async def run(options: Options, tell: Tell = lambda line: None) -> Facts:
+    """All of it."""
+    facts = Facts(header(options), options.seconds)
+    chosen = []
+    for fault in named(options.faults):
+        reason = why_not(fault.needs, options.nodes)
+        if reason:
+            facts.skipped[fault.name] = reason
+        else:
+            chosen.append(fault)
+    disks = any(DISKS in fault.needs for fault in chosen) and not missing(DISKS)
+    try:
+        with await in_thread(Bed, options.nodes, options.seed, disks) as bed:
+            await in_thread(bed.start)
+            await in_thread(bed.wait_complete, SETTLE_S)
+            await under_fire(bed, options, facts, chosen, tell)
+    except (DiskTrouble, OSError, FolderError) as error:
+        facts.trouble = f"{type(error).__name__}: {error}"
+    return facts
+
+
+async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[Fault], tell: Tell) -> None:
+    world = RealWorld(options.seed)
+    load = Load(world, [Door(m.id, m.grpc) for m in bed.ensemble.members], options.clients, options.workloads)
+    striker = Striker(bed, world, load, chosen, tell)
+    watching = asyncio.create_task(watch(bed, world, facts))
+    try:
+        load.begin()
+        await asyncio.sleep(WARM_UP_S)
+        facts.began_s = world.now_s
+        await striker.run(facts.began_s + options.seconds)
+        facts.fire_s = world.now_s - facts.began_s
+        tell(f"{world.now_s:6.1f} s  all is healed")
+        await settle(bed, load, tell)
+        facts.violations += [str(violation) for violation in world.violations]
+        await load.close()
+        await in_thread(bed.ensemble.stop)
+        check(bed, world, load, facts, striker)
+    except (EnsembleError, Stuck) as error:
+        facts.violations.append(f"liveness: {error}")
+    except Violation as violation:
+        facts.violations.append(str(violation))
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        if not world.stopped:
+            await load.close()
+        facts.violations += [text for one in world.violations if (text := str(one)) not in facts.violations]
+        facts.strikes = striker.strikes
+        operations = load.operations
+        facts.asked = len(operations)
+        facts.seconds = seconds_of(operations, world.now_s)
+        facts.counts = counts_of(operations)
+        measure_gaps(operations, facts.strikes)
+
+
+async def settle(bed: Bed, load: Load, tell: Tell) -> None:
+    """Everything is answered, every node has everything, and has it still after a cold start."""
+    await in_thread(bed.wait_complete, SETTLE_S)
+    load.stop()
+    await load.idle(SETTLE_S)
+    await load.probe(SETTLE_S)
+    await in_thread(bed.wait_agreed, SETTLE_S)
+    await load.read_all(SETTLE_S)
+    tell(f"{load.world.now_s:6.1f} s  cold start")
+    for client in load.clients:
+        client.calm = False
+    await in_thread(bed.ensemble.stop)
+    await in_thread(bed.start)
+    await in_thread(bed.wait_complete, SETTLE_S)
+    await load.idle(SETTLE_S)
+    await load.read_all(SETTLE_S)
+
+
+async def watch(bed: Bed, world: RealWorld, facts: Facts) -> None:
+    """What the nodes say, now and then."""
+    while True:
+        rows = await in_thread(bed.rows)
+        facts.samples.append(sample_of(world.now_s, rows, health(rows).leader))
+        await asyncio.sleep(SAMPLE_S)
+
+
+def check(bed: Bed, world: RealWorld, load: Load, facts: Facts, striker: Striker) -> None:
+    """The histories of all clients against the logs of all nodes. Violation, FolderError."""
+    history = union({node: read_batches(bed.data_folder(node)) for node in bed.ids})
+    model = Model()
+    model.run(history)
+    seen = History(model, load.clients)
+    facts.ledger = ledger_of(seen, striker.strikes)
+    judge(world, history, load.drivers, ())
+    facts.checked = len(seen.operations)
+
+
+if __name__ == "__main__":
+    result = asyncio.run(run(Options(seconds=float(sys.argv[1]), faults=tuple(sys.argv[2:])), print))
+    from tests.robustness.gates import judge as verdict
+
+    print(verdict(result), result.violations, result.counts, result.ledger, sep="\n")
