@@ -20,6 +20,7 @@ from sim.world import MS, Violation, World
 from zooweeper.model import durable
 from zooweeper.model.durable import Record, Recovered
 from zooweeper.model.entry import Batch
+from zooweeper.model.errors import DataInconsistency
 from zooweeper.replica.events import Clock
 from zooweeper.storage.folder import FolderError
 from zooweeper.zab.events import Received, Tick
@@ -153,7 +154,7 @@ class Node:
         try:
             recovered = self.store.recover()
             brain = self.make_brain(recovered, self.life)
-        except (AssertionError, FolderError, ValueError) as error:
+        except (AssertionError, FolderError, ValueError, DataInconsistency) as error:
             raise Violation("recovery", f"node {self.id}: {error!r}") from error
         except OSError as error:
             self.world.mark("a node could not start for its disk")
@@ -238,8 +239,10 @@ class Node:
             action(*arguments)
         except (Crash, PowerCut):
             self.crash(self.power_loss)
-        except AssertionError as error:
-            raise Violation("assertion", f"node {self.id}: {error!r}") from error
+        except Violation:
+            raise
+        except Exception as error:  # a node must not die of a defect, and not go on after one
+            raise Violation("defect", f"node {self.id}: {error!r}") from error
 
     def _step(self, event: Any) -> None:
         assert self.brain is not None

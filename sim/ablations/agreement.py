@@ -1,11 +1,101 @@
-"""Safeguards of zab: quorums, epochs, histories."""
+"""Safeguards of zab behind the election: quorums, epochs, the order of durability, one history."""
 
-from sim.ablations.patch import Ablation, Patch
+from sim.ablations.patch import Edit, without
 from zooweeper.zab import quorum
+from zooweeper.zab.following import Following
+from zooweeper.zab.history import History
+from zooweeper.zab.leading import OF_LEARNERS, Leading
+from zooweeper.zab.messages import Ack, AckNewLeader
 
 AGREEMENT = {
-    "commit_without_quorum": Ablation(
+    "commit_without_quorum": without(
         "the leader commits what one node has",
-        lambda: [Patch(quorum, "committed", lambda voters, reached: max(reached.values()))],
+        Edit(quorum.committed, "len(voters) // 2", "0"),
+    ),
+    "commit_before_fsync": without(
+        "the leader counts itself before its disk has reported",
+        Edit(Leading._maybe_commit, "= self.durable", "= peer.history.last"),
+    ),
+    "ack_before_persist": without(
+        "a follower acknowledges proposals before its disk has reported",
+        Edit(Following.flush, "ready.after.append", "ready.now.append"),
+    ),
+    "newleader_ack_before_sync": without(
+        "a follower acknowledges NEWLEADER before the history is durable",
+        Edit(Following.on_new_leader, "ready.after.append", "ready.now.append"),
+    ),
+    "promise_before_persist": without(
+        "a follower promises an epoch before its disk has reported",
+        Edit(Following.on_new_epoch, "ready.after.append", "ready.now.append"),
+    ),
+    "epoch_before_history": without(
+        "the current epoch is raised before the history that it stands for has come",
+        Edit(
+            Following.on_sync,
+            "history = self.peer.history\n",
+            "history = self.peer.history\n"
+            "    self.peer.current = self.epoch\n"
+            "    self.peer.ready.disk.append(durable.Current(self.epoch))\n",
+        ),
+    ),
+    "accept_old_epochs": without(
+        "a promise binds nobody: leaders of older epochs are followed",
+        Edit(Following.on_new_epoch, "message.epoch < peer.accepted", "False"),
+        Edit(Following.on_new_epoch, "promised = message.epoch > peer.accepted and", "promised ="),
+        Edit(Following.on_new_leader, "or message.epoch != peer.accepted", ""),
+        Edit(Leading.on_follower_info, "and message.accepted <= self.epoch", ""),
+        Edit(Leading.on_new_epoch, "if learner.accepted <= self.epoch", "if True"),
+        Edit(Leading._outbid, "learner.accepted > self.epoch", "False"),
+    ),
+    "two_epochs_same_number": without(
+        "a new leader does not look at the epochs that others have promised",
+        Edit(Leading._maybe_choose_epoch, "max(peer.epoch_seen, peer.accepted) + 1", "peer.current + 1"),
+    ),
+    "discovery_without_quorum": without(
+        "a leader goes on without the promises of a quorum",
+        Edit(Leading._maybe_synchronize, "not quorum.is_quorum(peer.voters, [peer.id, *promises])", "False"),
+    ),
+    "establish_without_quorum": without(
+        "an epoch is established before a quorum has its history",
+        Edit(Leading._maybe_establish, "or not quorum.is_quorum(", "or not (lambda voters, ids: True)("),
+    ),
+    "lead_who_knows_more": without(
+        "a leader does not give way to a follower with a longer history",
+        Edit(Leading.on_ack_epoch, "(message.current, message.last) > (peer.current, peer.history.last)", "False"),
+    ),
+    "skip_trunc": without(
+        "a follower keeps what its leader does not have",
+        Edit(Following.on_sync, "elif message.cut < history.last:", "elif False:"),
+    ),
+    "cut_in_memory_only": without(
+        "a cut is not written to the log",
+        Edit(Following.on_sync, "self.peer.ready.disk.append(durable.Cut(message.cut))", "pass"),
+    ),
+    "common_by_zxid": without(
+        "histories are compared by their ends, not by their epochs",
+        Edit(Leading._synchronize, "history.common(learner.epochs)", "min(learner.last, history.last)"),
+    ),
+    "common_of_any_epoch": without(
+        "what two histories share is taken from the follower's word alone",
+        Edit(History.common, "min(counter, mine[epoch])", "counter"),
+    ),
+    "execute_uncommitted": without(
+        "a follower executes its leader's history before a quorum has it",
+        Edit(
+            Following.on_new_leader,
+            "peer.current = message.epoch",
+            "peer.current = message.epoch; peer.commit(message.last)",
+        ),
+    ),
+    "stale_acks_count": without(
+        "acknowledgements of an earlier try count",
+        Edit(OF_LEARNERS[Ack], "or message.attempt != learner.attempt", ""),
+        Edit(OF_LEARNERS[AckNewLeader], "or message.attempt != learner.attempt", ""),
+        Edit(Leading.on_ack_of_learner, "message.epoch == self.epoch", "True"),
+    ),
+    "old_mail_counts": without(
+        "a leader takes its own disk's reports from before it was elected",
+        Edit(Leading.on_ack, "elif message.attempt == self.attempt:", "else:"),
+        Edit(Leading.on_new_leader, "and message.attempt == self.attempt", ""),
     ),
 }

@@ -1,0 +1,51 @@
+"""Safeguards of the client library: running numbers, the order of requests, watches over reconnects."""
+
+from zooweeper_client.core import ClientCore
+from zooweeper_client.watches import Watches
+
+from sim.ablations.patch import Edit, without
+
+CLIENTS = {
+    "drop_watch_on_reattach": without(
+        "watches are not set again after a reconnect",
+        Edit(ClientCore._on_welcomed, "in self._watches.rearm()", "in ()"),
+    ),
+    "rearm_from_welcome": without(
+        "a welcome counts as having seen the events before it",
+        Edit(ClientCore._on_welcomed, "rearm_request(self._events_seen,", "rearm_request(event.zxid,"),
+    ),
+    "events_seen_too_early": without(
+        "an answer that comes before the watches are set again counts as having seen the events",
+        Edit(ClientCore._on_answered, "if not self._rearming:", "if True:"),
+    ),
+    "client_sends_again": without(
+        "a client sends again what the welcome says was executed, with a new number",
+        Edit(
+            ClientCore._on_welcomed, "executed = request.unknown and request.number <= event.number", "executed = False"
+        ),
+    ),
+    "client_reuses_numbers": without(
+        "a client goes on with its own count of numbers",
+        Edit(ClientCore._on_welcomed, "self._number = event.number + 1", "pass"),
+    ),
+    "client_trusts_the_void": without(
+        "a client takes everything that it had sent for executed",
+        Edit(ClientCore._on_welcomed, "request.unknown and request.number <= event.number", "request.unknown"),
+    ),
+    "client_forgets_its_line": without(
+        "what was in flight when the link broke goes behind what waits",
+        Edit(
+            ClientCore._back_in_line,
+            "(*self._held, *self._flight, *self._queue)",
+            "(*self._queue, *self._held, *self._flight)",
+        ),
+    ),
+    "client_goes_on_after_refusal": without(
+        "a client does not wait for the answers behind a refused write",
+        Edit(ClientCore._on_refused, "self._number = request.number", "pass"),
+    ),
+    "one_shot_watch_stays": without(
+        "a client keeps a one-shot watch that has fired",
+        Edit(Watches.fire, "self._tables[kind].pop(path, None)", "self._tables[kind].get(path)"),
+    ),
+}

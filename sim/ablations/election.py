@@ -1,0 +1,56 @@
+"""Safeguards of the election, and of giving up a role."""
+
+from sim.ablations.patch import Edit, without
+from zooweeper.zab import vote
+from zooweeper.zab.following import Following
+from zooweeper.zab.leading import Leading
+from zooweeper.zab.peer import Peer
+
+ELECTION = {
+    "vote_by_id_not_zxid": without(
+        "the highest id is elected, whatever it has",
+        Edit(vote.rank, "vote.epoch, vote.zxid, vote.favoured, candidate", "0, 0, vote.favoured, candidate"),
+    ),
+    "elect_shorter_history": without(
+        "the highest id is elected, and leads whoever knows more",
+        Edit(vote.rank, "vote.epoch, vote.zxid, vote.favoured, candidate", "0, 0, vote.favoured, candidate"),
+        Edit(Leading.on_ack_epoch, "(message.current, message.last) > (peer.current, peer.history.last)", "False"),
+    ),
+    "wiped_node_votes": without(
+        "a node that has lost its disk votes as if it had not",
+        Edit(Peer.__init__, "self.voting = recovered.voting", "self.voting = True"),
+    ),
+    "no_prevote": without(
+        "who reaches no majority stands for election, too",
+        Edit(Peer.eligible.fget, "self.voting and self.connected_quorum", "self.voting"),
+    ),
+    "no_check_quorum": without(
+        "a leader without a majority goes on leading",
+        Edit(Leading.on_tick, "not quorum.is_quorum(peer.voters, [peer.id, *self.learners])", "False"),
+        Edit(Leading.on_peer_down, "not self.peer.connected_quorum", "False"),
+    ),
+    "wait_for_silent_leader": without(
+        "a follower waits for a leader that says nothing any more",
+        Edit(Following.on_tick, "self.peer.now_ms - self.heard_ms > limit", "False"),
+    ),
+    "wait_for_silent_quorum": without(
+        "a leader keeps learners that say nothing any more",
+        Edit(Leading.on_tick, "silent = now - learner.heard_ms > peer.timing.silence_ms", "silent = False"),
+    ),
+    "keep_hopeless_candidacy": without(
+        "who was elected by mistake never gives up",
+        Edit(Leading._hopeless, "if self.phase is Phase.DISCOVERY:", "return False\n    if True:"),
+    ),
+    "remember_old_votes": without(
+        "votes for a leader that was left count in the next election",
+        Edit(Peer.become_looking, "self.up[peer] = None", "pass"),
+    ),
+    "never_outbid": without(
+        "a leader does not care that a voter has promised a higher epoch",
+        Edit(Leading._outbid, "return any(", "return False and any("),
+    ),
+    "follow_who_left": without(
+        "a follower stays with a leader that follows somebody else",
+        Edit(Following.on_vote, "self._led or vote.choice not in (0, sender)", "False"),
+    ),
+}

@@ -1,0 +1,45 @@
+"""Safeguards of reads: in their order, and never stale when they must not be."""
+
+from sim.ablations.patch import Edit, without
+from zooweeper.replica.clients import Clients
+from zooweeper.zab.leading import Leading
+from zooweeper.zab.rounds import Rounds
+
+READS = {
+    "stale_strong_read": without(
+        "a linearizable read is answered like any other",
+        Edit(Clients._take, "op.kind is OpKind.READ and not ask.linear", "op.kind is OpKind.READ"),
+    ),
+    "barrier_without_quorum_round": without(
+        "a leader is sure that it leads",
+        Edit(Leading._maybe_confirm, "quorum.committed(peer.voters, rounds)", "self.rounds.current + 1"),
+    ),
+    "reuse_read_index": without(
+        "a question is answered by a round that was under way before it was asked",
+        Edit(Rounds.ask, "Question(self.current + 1,", "Question(self.current,"),
+    ),
+    "barrier_keeps_its_answer": without(
+        "an answer to a question is the answer to the next one, too",
+        Edit(
+            Clients.barrier_asked,
+            "self._asked[token], self.asking = self.asking, []",
+            "self._asked[token] = self._asked[1] = self.asking; self.asking = []; self.barrier_answered(1, self._replica.state.zxid)",
+        ),
+    ),
+    "read_before_executed": without(
+        "a confirmed read does not wait for this node to catch up",
+        Edit(Clients._drain, "head.zxid and head.zxid <= replica.state.zxid", "head.zxid"),
+    ),
+    "read_overtakes_write": without(
+        "a read does not wait for the writes before it",
+        Edit(Clients._read_in_turn, "if connection.pending:", "if False:"),
+    ),
+    "lost_questions": without(
+        "questions to a leader that is gone are not asked again",
+        Edit(Clients.leader_lost, "self.asking.extend(asked)", "pass"),
+    ),
+    "not_marked_stale": without(
+        "a node without a leader does not say so",
+        Edit(Clients._read, "stale = not replica.zab.serving", "stale = False"),
+    ),
+}

@@ -1,0 +1,77 @@
+"""Safeguards of sessions: who may have one, where it is, when it ends and what ends with it."""
+
+from sim.ablations.patch import Edit, without
+from zooweeper.ops import session
+from zooweeper.ops.session import ExpireSession
+from zooweeper.replica.clients import Clients
+from zooweeper.replica.leadership import Leadership
+from zooweeper.replica.liveness import Deadlines
+from zooweeper.replica.replica import Replica
+from zooweeper.tree.sessions import SessionTable
+
+SESSIONS = {
+    "ephemeral_survives_close": without(
+        "a session ends, and its ephemerals stay",
+        Edit(session._end, "in state.tree.owned(session.id)", "in ()"),
+    ),
+    "expire_local_only": without(
+        "the leader ends a session by itself, without an entry",
+        Edit(
+            Leadership._expire,
+            "gathering.add(1, pack_request(0, 0, 0, ExpireSession.code, body))",
+            "replica.state.sessions.close(sessions[id])",
+        ),
+    ),
+    "expiry_against_attach": without(
+        "a session is ended although it has attached anew since that was decided",
+        Edit(ExpireSession.execute, "session.attach != request.attach", "False"),
+    ),
+    "expiry_during_pause": without(
+        "a leader that stood still takes everybody for silent",
+        Edit(Leadership.tick, "if paused:", "if False:"),
+    ),
+    "old_deadlines": without(
+        "a new leader does not give everybody the full timeout",
+        Edit(Deadlines.__init__, "self._since_ms = now_ms", "self._since_ms = 0"),
+    ),
+    "no_touch_forward": without(
+        "followers do not tell the leader whom they have heard",
+        Edit(Replica._report, "self.state.digest(), self._reported)", "self.state.digest(), ())"),
+    ),
+    "never_expire": without(
+        "nobody's time is ever over",
+        Edit(Deadlines.expired, "now_ms - heard.get(session, since) > timeout_ms", "False"),
+    ),
+    "attach_without_password": without(
+        "who knows a session's number may have it",
+        Edit(SessionTable.attach, "or not compare_digest(session.secret, secret)", ""),
+    ),
+    "silent_new_session": without(
+        "who comes back to a session that has ended gets another one",
+        Edit(
+            SessionTable.attach,
+            "if session is None or",
+            "if session is None:\n        return self.open(entry, secret, timeout_ms, results, address)\n    if",
+        ),
+    ),
+    "session_moved_check_off": without(
+        "what was sent through an earlier attachment is executed",
+        Edit(SessionTable.expect, "entry.attach != session.attach", "False"),
+    ),
+    "two_places_at_once": without(
+        "a connection lives on when its session attaches elsewhere",
+        Edit(Clients._opened, "self._drop_moved(entry.session)", "pass"),
+    ),
+    "drop_pending_open_on_leader_change": without(
+        "what waits for a leader is not sent to the next one",
+        Edit(Replica._route, "self._gathering.add(1, request, ticket)", "pass"),
+    ),
+    "open_twice": without(
+        "an opening that stands in the log twice opens two sessions",
+        Edit(SessionTable.open, "if known is not None:", "if False:"),
+    ),
+    "end_without_word": without(
+        "a client is not told that its session has ended",
+        Edit(Clients._ended, "self._hang_up(connection, SessionExpired())", "pass"),
+    ),
+}

@@ -1,0 +1,105 @@
+"""Safeguards of the disk: what is synced before it is relied on, what is believed, what is called damage."""
+
+from sim.ablations.patch import Edit, without
+from zooweeper.replica import execute, replica
+from zooweeper.replica.replica import Replica
+from zooweeper.storage import folder, log, purge, records, recovery, snapshots, storage
+from zooweeper.storage.log import Log
+from zooweeper.storage.snapshots import SnapshotWriter
+from zooweeper.storage.storage import Storage
+from zooweeper.tree.snapshot import SnapshotReader
+
+STORAGE = {
+    "skip_log_fsync": without(
+        "the log is written, and not synced",
+        Edit(Log.sync, "self._file.sync()", "pass"),
+    ),
+    "skip_epoch_fsync": without(
+        "a promised epoch is reported durable before it is written",
+        Edit(
+            Storage.write, "self._log.sync()", "[self._log.sync() for one in records if type(one) is not Accepted][:0]"
+        ),
+    ),
+    "skip_folder_fsync": without(
+        "the name of a new segment is not synced",
+        Edit(log.create_segment, "disk.sync_folder()", "pass"),
+    ),
+    "skip_snapshot_fsync": without(
+        "a snapshot gets its name before it is durable",
+        Edit(SnapshotWriter.end, "self._file.sync()", "pass"),
+    ),
+    "snapshot_ahead_of_log": without(
+        "a snapshot gets its name before the log behind it is durable",
+        Edit(Storage._end, "self._log.sync()", "pass"),
+    ),
+    "rejoin_after_eio": without(
+        "after a failed sync the node goes on",
+        Edit(
+            Log.sync, "    self._file.sync()", "    try:\n        self._file.sync()\n    except OSError:\n        pass"
+        ),
+    ),
+    "no_checksum": without(
+        "records are believed without their checksum",
+        Edit(records.find_record, "crc != crc32(data[at + MARK_CRC.size : end])", "False"),
+    ),
+    "no_chain_check": without(
+        "a record need not be the next one",
+        Edit(
+            recovery._Reader.segment,
+            "placed = (found.index, found.previous) == (history.index, history.previous)",
+            "placed = True",
+        ),
+    ),
+    "torn_tail_kept": without(
+        "what a crash tore stays behind the end of the log",
+        Edit(storage._settle, "if recovery.torn:", "if False:"),
+    ),
+    "found_is_not_synced": without(
+        "what a start found is relied on before it is durable",
+        Edit(storage._settle, "    file.sync()\n", ""),
+    ),
+    "corrupt_is_short": without(
+        "damage is taken for the tail of a crash",
+        Edit(
+            recovery._Reader.segment,
+            "history.index < known or written_later(data, position, mark, history.index)",
+            "False",
+        ),
+    ),
+    "accept_partial_snapshot": without(
+        "a snapshot need not be whole",
+        Edit(recovery._Reader.sound, "return False", "return True"),
+        Edit(snapshots.read_chunks, 'raise ValueError("ends early")', "return"),
+    ),
+    "snapshot_of_another_past": without(
+        "a snapshot of what was cut since counts",
+        Edit(recovery.recover, "and history.facts.contains(zxid)", ""),
+    ),
+    "forget_the_past_too_early": without(
+        "a new snapshot drives out the log and all others",
+        Edit(purge.superfluous, "newest = sorted(snapshots)[-kept:]", "kept = 1; newest = sorted(snapshots)[-kept:]"),
+        Edit(purge.superfluous, "needed_from(segments, newest[0])", "len(segments) - 1"),
+    ),
+    "repaired_folder_votes": without(
+        "a folder that was damaged begins anew with a vote",
+        Edit(folder.begin_repair, "voting=False", "voting=True"),
+    ),
+    "repaired_folder_forgets_epochs": without(
+        "a folder that was damaged begins anew without its promises",
+        Edit(folder.begin_repair, "max(_epochs_seen(disk, identity), default=0)", "0"),
+    ),
+    "fuzzy_snapshot": without(
+        "a snapshot is written while entries change what it holds",
+        Edit(SnapshotReader.__init__, "tree.keep, sessions.keep = self._put_node, self._put_session", "pass"),
+    ),
+    "snapshot_off_zxid": without(
+        "a snapshot says that it is one entry older than it is",
+        Edit(SnapshotReader.__init__, "VERSION,\n        self.zxid,", "VERSION,\n        self.zxid - 1,"),
+        Edit(replica._load, "if state.zxid != recovered.snapshot:", "if False:"),
+    ),
+    "replay_overlap": without(
+        "entries that a snapshot holds are executed again",
+        Edit(Replica.__init__, "self.state.zxid < logged.batch.first and", ""),
+        Edit(execute.execute, "assert follows(state.zxid, entry.zxid), (state.zxid, entry.zxid)", ""),
+    ),
+}

@@ -1,0 +1,40 @@
+"""Safeguards of watches, on servers."""
+
+from sim.ablations.patch import Edit, without
+from zooweeper.ops import watches
+from zooweeper.replica.clients import Clients
+from zooweeper.replica.replica import Replica
+from zooweeper.tree.watches import WatchTable
+
+WATCHES = {
+    "watch_after_reply": without(
+        "an event comes behind the answer that shows the change",
+        Edit(
+            Replica._execute,
+            "        if result.changes:\n            self._notice(entry.zxid, result.changes)\n"
+            "        clients.executed(entry, result)\n",
+            "        clients.executed(entry, result)\n"
+            "        if result.changes:\n            self._notice(entry.zxid, result.changes)\n",
+        ),
+    ),
+    "fire_twice": without(
+        "a one-shot watch is not used up",
+        Edit(WatchTable._match, "self._drop(table, connection, path, _STANDARD)", "pass"),
+    ),
+    "missed_events_not_told": without(
+        "who comes back is not told what has changed meanwhile",
+        Edit(watches._set_watches, "event = missed(node, request.seen)", "event = None"),
+    ),
+    "watches_survive_install": without(
+        "clients are not told that the node's state was replaced",
+        Edit(Clients.installed, "self.hang_up_all(", "str("),
+    ),
+    "no_event_for_deletion": without(
+        "who watches a znode's children does not hear of its end",
+        Edit(WatchTable.trigger, "if change.kind is ChangeKind.DELETED:", "if False:"),
+    ),
+    "watch_no_acl": without(
+        "events of what a session may not read are told",
+        Edit(WatchTable._tell, "acl is OPEN or allows(acl, Perm.READ, identities(connection))", "True"),
+    ),
+}
