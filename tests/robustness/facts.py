@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.figures import longest_gap, percentile
-from sim.history import History
-from sim.operation import Operation
+from sim.history import History, Operation
 from tests.robustness.strikes import Strike
 from zooweeper.cli.status import NodeStatus
 from zooweeper.model.errors import ErrorCode

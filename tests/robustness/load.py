@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sim.operation import Operation
+from sim.history import Operation
 from sim.workloads.base import Client, Driver, World
 from tests.robustness.client import Door, RealClient
 from tests.robustness.world import RealWorld
