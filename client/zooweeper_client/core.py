@@ -383,8 +383,8 @@ class ClientCore:
                 return  # an answer before made us leave; the rest is asked for again
             if item.zxid > self.seen:
                 self.seen = item.zxid
-            if not self._rearming:
-                self._events_seen = self.seen
+            if not self._rearming:  # behind an event there may be others of its entry; before an answer there are all
+                self._events_seen = self.seen if item.xid else max(self._events_seen, item.zxid - 1)
             if not item.stale:  # a node without a leader does not keep our session alive
                 self._heard_ms = self._now
             xid = item.xid

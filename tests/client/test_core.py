@@ -325,6 +325,22 @@ def test_a_watch_event_is_told_again_when_the_next_link_ended_before_it_came() -
     assert [(one.watcher, one.type, one.path) for one in world.fired] == [(1, EventType.CHANGED, "/data")]
 
 
+def test_the_other_event_of_an_entry_is_told_when_the_link_ended_between_the_two() -> None:
+    world = connected()
+    create(world, "/data")
+    world.settle()
+    read(world, "/data", WatchKind.DATA, 1)
+    read(world, "/data", WatchKind.CHILD, 2)
+    world.settle()
+    parts = [CALLS.set_part("/data", b"new", -1), CALLS.create_part("/data/x", b"", None, False, False)]
+    world.ask(request(world, CALLS.multi(parts)))
+    while not world.fired:
+        assert world.hear() or world.execute() or world.tell()
+    world.cut()
+    world.settle()
+    assert [(one.watcher, one.type) for one in world.fired] == [(1, EventType.CHANGED), (2, EventType.CHILD)]
+
+
 def watch(world: World, path: str, kind: WatchKind, watcher: int) -> Request:
     return world.ask(request(world, CALLS.add_watch(path, kind, watcher)))
 
