@@ -7,7 +7,7 @@ own. `program` tells what a program heard of its watchers, in order: checks/watc
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from zooweeper_client import messages
 from zooweeper_client.core import ClientCore
@@ -15,8 +15,9 @@ from zooweeper_client.options import Options
 from zooweeper_client.states import State
 from zooweeper_client.watches import EventType, WatchKind
 
+from sim.history import Armed, Operation, Shown, Told
 from sim.network import Quality
-from sim.sessions import TIMEOUT_MS, Doors, Link, Operation, identity_of
+from sim.sessions import TIMEOUT_MS, Doors, Link, identity_of
 from sim.world import MS, SECOND, Violation, World
 from zooweeper.model.config import Address
 from zooweeper.model.errors import ErrorCode
@@ -49,32 +50,6 @@ class Item:
     path: str = ""
 
 
-class Armed(NamedTuple):
-    """A watcher of the program begins to watch."""
-
-    watcher: int
-    kind: WatchKind
-    path: str
-    zxid: int  # of the read that set it
-    links: int  # connections the client had had by then
-
-
-class Told(NamedTuple):
-    """A watcher is told something."""
-
-    watcher: int
-    type: int  # EventType of the client library
-    path: str
-    zxid: int
-
-
-class Shown(NamedTuple):
-    """The program gets an answer."""
-
-    zxid: int
-    links: int
-
-
 ARMS: dict[int, WatchKind] = {
     GetData.code: WatchKind.DATA,
     Exists.code: WatchKind.EXIST,
@@ -99,7 +74,7 @@ class CoreClient:
         self.calm = False
         self.history: list[Operation] = []
         self.links: list[Link] = []
-        self.program: list[Armed | Told | Shown] = []
+        self.program: list[Armed | Told | Shown | Notice | Welcome] = []
         self.pending: dict[int, Operation] = {}  # by their place in history
         self.sessions = 0
         self.expired: list[int] = []
@@ -301,6 +276,7 @@ class CoreClient:
                 self._step(messages.Answered([item]))
             case Notice():
                 self._monotone(delivery.zxid)
+                self.program.append(delivery)
                 self._step(messages.Answered([Item(0, delivery.zxid, event=delivery.type, path=delivery.path)]))
             case Refused() | Hangup():
                 if delivery.error.code == ErrorCode.SESSION_EXPIRED and self.core.session:
@@ -327,6 +303,7 @@ class CoreClient:
         self.sessions += not self.core.session
         self.session = welcome.session
         self._live_us = self.world.now_us
+        self.program.append(welcome)
         for operation in self._orphans:
             if operation.number > welcome.number and operation.session == welcome.session:
                 operation.number = 0
@@ -360,10 +337,12 @@ class CoreClient:
         operation.session, operation.number, operation.again = self.session, request.number, request.unknown
         operation.return_us = self.world.now_us
         operation.zxid, operation.error, operation.stale = request.zxid, request.error, request.stale
-        self.program.append(Shown(request.zxid, len(self.links)))
+        self.program.append(Shown(request.zxid))
         arm = request.arm
         if arm is not None and (not request.error or (request.error, arm.kind) == MISSING):
-            self.program.append(Armed(arm.watcher, arm.kind, arm.path, request.zxid, len(self.links)))
+            there = arm.kind is WatchKind.EXIST and not request.error
+            kind = WatchKind.DATA if there else arm.kind
+            self.program.append(Armed(arm.watcher, kind, arm.path, request.zxid))
         if not request.error and operation.code != Auth.code:
             operation.result = OPS[operation.code].Result.decode(request.result)
         self.on_answer(operation)

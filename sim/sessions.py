@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from sim.history import Operation
 from sim.network import Pipe, Quality
 from sim.node import Node
 from sim.world import MS, Violation, World
@@ -24,48 +25,6 @@ TIMEOUT_MS = 4000
 RESULTS = 32
 UNUSED = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP, ErrorCode.NUMBER_GAP, ErrorCode.SESSION_MOVED)
 ENDED = (ErrorCode.SESSION_EXPIRED,)
-
-
-class Operation:
-    """One request of a client, from call to return."""
-
-    __slots__ = (
-        "again", "body", "call_us", "client", "code", "denied", "error", "linear", "lost", "note", "number", "owner",
-        "path", "result", "return_us", "session", "stale", "zxid",
-    )  # fmt: skip
-
-    def __init__(
-        self, client: int, code: int, path: str, body: bytes, linear: bool, note: Any, owner: Any, call_us: int
-    ) -> None:
-        self.client = client
-        self.session = 0
-        self.code = code
-        self.path = path
-        self.body = body
-        self.linear = linear
-        self.note = note  # the workload's own
-        self.owner = owner  # the workload, or None: the client's own business
-        self.call_us = call_us
-        self.number = 0
-        self.again = False  # sent more than once: the answer may be a remembered one
-        self.return_us = -1
-        self.zxid = 0
-        self.error: int = 0
-        self.result: Any = None
-        self.lost = False  # its session, or its client, ended before the answer; with a number it may have happened
-        self.denied = False  # lost, and said not to have been executed
-        self.stale = False
-
-    @property
-    def ok(self) -> bool:
-        return self.return_us >= 0 and not self.error
-
-    def __repr__(self) -> str:
-        name, number = OPS[self.code].name, f" number {self.number}" if self.number else ""
-        end = f"{show(self.zxid)} {ErrorCode(self.error).name}" if self.return_us >= 0 else "unanswered"
-        linear = " linear" if self.linear else ""
-        request = OPS[self.code].Request.decode(self.body)
-        return f"c{self.client} {self.session:x}{number}{linear} {name} {request} -> {end} {self.result}"
 
 
 class Link:
@@ -155,7 +114,7 @@ class Client:
         self.quality = quality
         self.timeout_ms = timeout_ms
         self.chance = world.chance(f"client {id}")
-        self.patience_us = self.chance.choice((1000, 2000, 8000)) * MS  # then it tries another node
+        self.patience_us = self.chance.choice((500, 1000, 3000)) * MS  # then it tries another node
         self.history: list[Operation] = []
         self.links: list[Link] = []
         self.program: list[Any] = []  # what watchers were told; see core_client.py
@@ -163,6 +122,7 @@ class Client:
         self.expired: list[int] = []  # those that a node said to have ended
         self.calm = False  # nothing is broken any more: a session must not expire
         self.link: Link | None = None
+        self._left: Node | None = None  # the node it was with last
         self.on_event: Callable[[Notice], None] = lambda notice: None
         self.on_answer: Callable[[Operation], None] = lambda operation: None
         self.on_lost: Callable[[], None] = lambda: None
@@ -238,7 +198,8 @@ class Client:
     def _connect(self) -> None:
         if self.link is not None:
             return
-        node = self.chance.choice(self.doors.nodes)
+        node = self.chance.choice([node for node in self.doors.nodes if node is not self._left] or self.doors.nodes)
+        self._left = node  # not there again at once
         if not node.alive:
             self.world.after(self.chance.randrange(10 * MS, 100 * MS), self._connect)
             return
@@ -400,7 +361,3 @@ class Client:
 def identity_of(name: str) -> str:
     """What a door makes of the credential `name:secret of name`."""
     return f"{name}:proven"
-
-
-def is_write(operation: Operation) -> bool:
-    return OPS[operation.code].kind is Kind.WRITE

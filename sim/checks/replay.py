@@ -7,9 +7,8 @@ before another was called comes before it. Nothing here searches: with a zxid on
 
 from collections.abc import Iterable
 
-from sim.history import History
+from sim.history import History, Operation
 from sim.model import Refusal
-from sim.sessions import Operation
 from sim.views import READS, Moment, request_of, shape
 from sim.world import Violation
 from zooweeper.model.errors import ErrorCode

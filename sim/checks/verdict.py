@@ -9,6 +9,7 @@ from typing import Any
 
 from sim.checks.replay import judge_replay
 from sim.checks.sessions import judge_sessions
+from sim.checks.watches import judge_watches
 from sim.history import History
 from sim.model import EVERYBODY, Model
 from sim.workloads import WORKLOADS
@@ -24,6 +25,7 @@ def judge(world: Any, batches: Iterable[Batch], drivers: Sequence[Any], nodes: S
     history = History(model, [driver.client for driver in drivers])
     acknowledged = judge_replay(history)
     judge_sessions(history)
+    judge_watches(history)
     names = dict.fromkeys(name for driver in drivers for name in driver.workloads)
     for name in names:
         WORKLOADS[name].judge(history)

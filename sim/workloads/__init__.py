@@ -8,5 +8,8 @@ from sim.workloads.base import Workload
 from sim.workloads.ephemerals import Ephemerals
 from sim.workloads.registers import Registers
 from sim.workloads.sequences import Sequences
+from sim.workloads.watches import Watches
 
-WORKLOADS: dict[str, type[Workload]] = {kind.name: kind for kind in (Registers, Sequences, Appends, Ephemerals)}
+WORKLOADS: dict[str, type[Workload]] = {
+    kind.name: kind for kind in (Registers, Sequences, Appends, Ephemerals, Watches)
+}

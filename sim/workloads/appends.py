@@ -2,8 +2,7 @@
 
 from random import Random
 
-from sim.history import History
-from sim.sessions import Operation
+from sim.history import History, Operation
 from sim.workloads.base import Workload
 from sim.world import Violation
 from zooweeper.ops.data import GetData, SetData

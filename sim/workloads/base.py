@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, ClassVar, Protocol
 
-from sim.history import History
-from sim.sessions import Operation
+from sim.history import History, Operation
 from zooweeper.model.acl import OPEN, Acl
 from zooweeper.ops.create import Create
 from zooweeper.ops.data import SetData

@@ -6,8 +6,7 @@ Judged by the replay, and apart from it by a search for an order that explains w
 from random import Random
 
 from sim.checks.wgl import Call, Register, linearizable
-from sim.history import History
-from sim.sessions import Operation
+from sim.history import History, Operation
 from sim.workloads.base import Workload
 from sim.world import Violation
 from zooweeper.model.errors import ErrorCode
