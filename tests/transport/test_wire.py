@@ -11,13 +11,10 @@ from hypothesis import strategies as st
 from zooweeper.model.durable import Epochs
 from zooweeper.model.entry import Batch, pack_request
 from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX, READ_BACK_BYTES_MAX
-from zooweeper.model.zxid import make
+from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, make
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
-from zooweeper.zab.messages import MESSAGES, Commit, Message, Propose, SnapChunk, Vote
-
-UINT32 = st.integers(0, 2**32 - 1)
-UINT64 = st.integers(0, 2**64 - 1)
+from zooweeper.zab.messages import MESSAGES, Commit, Forward, Message, Propose, SnapBegin, SnapChunk, Vote
 
 
 @st.composite
@@ -30,7 +27,9 @@ def batches(draw: st.DrawFn) -> Batch:
 
 SPECIAL: dict[Any, st.SearchStrategy[Any]] = {
     Batch: batches(),
-    Epochs: st.lists(st.tuples(UINT32, UINT64), max_size=4).map(tuple),
+    Epochs: st.dictionaries(st.integers(1, EPOCH_MAX), st.integers(1, COUNTER_MAX), max_size=4).map(
+        lambda ends: tuple(sorted(ends.items()))
+    ),
     bool: st.booleans(),
     bytes: st.binary(max_size=50),
 }
@@ -42,8 +41,18 @@ def values(cls: type) -> st.SearchStrategy[Message]:
     hints, arguments = get_type_hints(cls), []
     for field in fields(cls):
         wide = descriptor.fields_by_name[field.name].type == FieldDescriptor.TYPE_UINT64
-        arguments.append(SPECIAL.get(hints[field.name], UINT64 if wide else UINT32))
-    return st.tuples(*arguments).map(lambda each: cls(*each))
+        most = wire.BOUNDS.get(field.name, 2**64 - 1 if wide else 2**32 - 1)
+        arguments.append(SPECIAL.get(hints[field.name], st.integers(0, most)))
+    return st.tuples(*arguments).map(lambda each: possible(cls(*each)))
+
+
+def possible(message: Message) -> Message:
+    """The same, where one field follows from another."""
+    if isinstance(message, SnapBegin):
+        message.zxid = make(*message.epochs[-1]) if message.epochs else 0
+    if isinstance(message, Forward):
+        message.count, message.data = 1, pack_request(1, 2, 3, 5, message.data)
+    return message
 
 
 @pytest.mark.parametrize("cls", MESSAGES, ids=lambda cls: cls.__name__)
@@ -93,7 +102,7 @@ def test_any_bytes_are_messages_or_a_value_error(data: bytes) -> None:
 )  # fmt: skip
 def test_a_batch_that_cannot_be_is_refused(batch: pb.Batch) -> None:
     frame = pb.PeerFrame(messages=[pb.PeerMessage(propose=pb.Propose(attempt=1, epoch=1, batch=batch))])
-    with pytest.raises(ValueError, match="a batch"):
+    with pytest.raises(ValueError, match=r"a batch|requests"):
         wire.messages_from(wire.frame_from(frame.SerializeToString()))
 
 

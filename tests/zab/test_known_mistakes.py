@@ -12,8 +12,8 @@ from tests.golden import parse_command
 from tests.traces.zab_runner import ZabRunner, batch_of
 from zooweeper.model import durable
 from zooweeper.model.zxid import COUNTER_MAX, make, parse
-from zooweeper.zab.events import Received
-from zooweeper.zab.messages import Ack, Commit, Propose, SnapBegin, SnapChunk, Sync, Vote
+from zooweeper.zab.events import PeerDown, PeerUp, Received
+from zooweeper.zab.messages import Ack, Commit, NewEpoch, Propose, SnapBegin, SnapChunk, Sync, Vote
 
 TRACES = {
     "ZK-335 the new epoch counts only once a quorum has it": "first_epoch_of_an_empty_ensemble",
@@ -102,8 +102,11 @@ def test_zk_1413_a_divergent_end_is_cut_from_the_log(runner: ZabRunner) -> None:
 def test_zk_5094_executed_history_is_never_cut(runner: ZabRunner) -> None:
     play(runner, "propose 3\nsettle")
     follower = runner.nodes[1].peer
+    for event in (PeerDown(3), PeerUp(3), Received(3, Vote(2, 1, parse("1:1"), True, 3, False))):
+        follower.step(event)
     attempt = follower.role.attempt
-    follower.step(Received(3, Sync(attempt, 1, 0)))
+    follower.step(Received(3, NewEpoch(attempt, 2)))
+    follower.step(Received(3, Sync(attempt, 2, 0)))
     assert "cut" in follower.take().stop
     assert follower.history.last == parse("1:1")
 

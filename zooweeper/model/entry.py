@@ -10,12 +10,15 @@ peers and the log (DESIGN D1, D3). The leader only puts batches of them in order
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as StructError
 from typing import NamedTuple
 
-from zooweeper.model.zxid import epoch_of, show
+from zooweeper.model.zxid import show
 
 REQUEST = Struct("!qqqiI")
 REQUEST_SIZE = REQUEST.size
+_BODY_LENGTH = Struct("!I")
+_LENGTH_AT = REQUEST_SIZE - _BODY_LENGTH.size
 
 
 class Entry(NamedTuple):
@@ -33,6 +36,21 @@ class Entry(NamedTuple):
 def pack_request(session: int, attach: int, number: int, code: int, body: bytes) -> bytes:
     """The bytes of one request, as they are forwarded, proposed and logged."""
     return REQUEST.pack(session, attach, number, code, len(body)) + body
+
+
+def check_requests(data: bytes, count: int) -> None:
+    """ValueError unless `data` is exactly `count` packed requests: asked once of what another node sent, before
+    anything relies on it (what is logged is executed by every node, and must be executable)."""
+    at = found = 0
+    try:
+        while at < len(data):
+            (length,) = _BODY_LENGTH.unpack_from(data, at + _LENGTH_AT)
+            at += REQUEST_SIZE + length
+            found += 1
+    except StructError:
+        at = -1
+    if at != len(data) or found != count:
+        raise ValueError(f"{len(data)} bytes that are not {count} whole requests")
 
 
 @dataclass(slots=True)
@@ -65,5 +83,4 @@ class Batch:
             raise ValueError(f"batch {self} holds {zxid - self.first} requests")
 
     def __str__(self) -> str:
-        assert epoch_of(self.first) == epoch_of(self.last)
         return show(self.first) if self.first == self.last else f"{show(self.first)}–{show(self.last)}"

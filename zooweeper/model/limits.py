@@ -34,8 +34,10 @@ CONNECTIONS_MAX = 10_000
 # --- batches and history
 BATCH_BYTES_MAX = MIB  # what gathers beyond it waits for the next batch; a single larger request travels alone
 BATCH_REQUESTS_MAX = 8192
+BATCH_DATA_BYTES_MAX = BATCH_BYTES_MAX + FRAME_BYTES_MAX  # of one as it travels; a single large request fits
 WINDOW_BYTES_MAX = 32 * MIB  # recent batches in memory, for DIFF
 WINDOW_ENTRIES_MAX = 50_000
+EPOCHS_KEPT = 4096  # of a history's epochs: the table that every learner sends; who missed more gets a snapshot
 READ_BACK_BYTES_MAX = BATCH_BYTES_MAX + FRAME_BYTES_MAX + 65_536  # a log record or a peer message; > all writers
 
 # --- peers
@@ -51,7 +53,7 @@ SNAPSHOT_EVERY_BYTES = 256 * MIB
 SNAPSHOTS_KEPT = 3
 
 assert DATA_BYTES_MAX + PATH_BYTES_MAX < FRAME_BYTES_MAX
-assert FRAME_BYTES_MAX + BATCH_BYTES_MAX < READ_BACK_BYTES_MAX < PEER_MESSAGE_BYTES_MAX
+assert BATCH_DATA_BYTES_MAX < READ_BACK_BYTES_MAX < PEER_MESSAGE_BYTES_MAX
 assert SNAPSHOT_CHUNK_BYTES * SNAPSHOT_CHUNKS_IN_FLIGHT < PEER_QUEUE_BYTES_MAX
 assert FRAME_BYTES_MAX < OUTPUT_BYTES_MAX
 assert READ_BACK_BYTES_MAX < SEGMENT_BYTES

@@ -7,6 +7,7 @@ Clients see one opaque 64-bit number; people see `epoch:counter`.
 COUNTER_BITS = 40
 COUNTER_MAX = (1 << COUNTER_BITS) - 1
 EPOCH_MAX = (1 << 23) - 1  # one bit less than the field: clients read a signed 64-bit number
+ZXID_MAX = EPOCH_MAX << COUNTER_BITS | COUNTER_MAX
 
 
 def make(epoch: int, counter: int) -> int:

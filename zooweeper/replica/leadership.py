@@ -79,10 +79,13 @@ class Leadership:
         state = self._replica.state
         self._agreement.record(state.zxid, state.digest())
 
-    def report(self, learner: int, data: bytes) -> None:
-        """What a follower told with its pong."""
+    def report(self, learner: int, data: bytes) -> bool:
+        """What a follower told with its pong. False: that is no report."""
         replica = self._replica
-        executed, digest, touched = unpack_report(data)
+        try:
+            executed, digest, touched = unpack_report(data)
+        except ValueError:
+            return False
         self._deadlines.touch(touched, replica.now_ms)
         self._agreement.compare(learner, executed, digest)
         for node, zxid in self._agreement.diverged(replica.config.id, replica.zab.voters):
@@ -93,3 +96,4 @@ class Leadership:
             else:
                 self._agreement.forget(node)
                 self.role.diverged(node, zxid)
+        return True

@@ -1,12 +1,14 @@
 """Peers' messages as protobuf: one table, made from the fields of zooweeper/zab/messages.py.
 
 Rules: a field has the same name on both sides, so nothing is written down twice; only two field types need help
-(a batch, the epochs). Bytes from a peer that make no message are a ValueError, whatever is wrong with them. Knows no
-carrier: a framed TCP lane could send the same bytes.
+(a batch, the epochs). Bytes from a peer that make no message are a ValueError, whatever is wrong with them: what is
+true of a message whatever the state of this node (its numbers, the structure of what is to be logged) is checked here,
+once; what depends on the state, in zab. Knows no carrier: a framed TCP lane could send the same bytes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from operator import attrgetter
 from re import sub
 from typing import Any, get_type_hints
@@ -14,13 +16,22 @@ from typing import Any, get_type_hints
 from google.protobuf.message import DecodeError
 
 from zooweeper.model.durable import Epochs
-from zooweeper.model.entry import REQUEST_SIZE, Batch
-from zooweeper.model.limits import MIB
-from zooweeper.model.zxid import epoch_of
+from zooweeper.model.entry import Batch, check_requests
+from zooweeper.model.limits import (
+    BATCH_DATA_BYTES_MAX,
+    BATCH_REQUESTS_MAX,
+    EPOCHS_KEPT,
+    MIB,
+    SNAPSHOT_CHUNK_BYTES,
+)
+from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, ZXID_MAX, epoch_of, make
 from zooweeper.pb import peer_pb2 as pb
-from zooweeper.zab.messages import MESSAGES, Message
+from zooweeper.zab.messages import MESSAGES, Forward, Message, SnapBegin, SnapChunk
 
 FRAME_BYTES = MIB  # a frame takes further messages until it holds as much; well below PEER_MESSAGE_BYTES_MAX
+TIME_MS_MAX = (1 << 63) - 1  # clients read a signed number
+STATE_MAX = 2  # of zab/vote.py:State
+NODE_MAX = 255
 MESSAGE_OVERHEAD_BYTES = 64  # what a message counts for in a queue, besides its bytes fields
 
 
@@ -30,11 +41,19 @@ def _batch_to(batch: Batch) -> pb.Batch:
 
 def _batch_from(proto: pb.Batch) -> Batch:
     batch = Batch(proto.first, proto.last, proto.time_ms, proto.data)
-    if not 0 < batch.first <= batch.last or epoch_of(batch.first) != epoch_of(batch.last):
+    if not 0 < batch.first <= batch.last <= ZXID_MAX or epoch_of(batch.first) != epoch_of(batch.last):
         raise ValueError(f"a batch from {batch.first} to {batch.last}")
-    if batch.count * REQUEST_SIZE > len(batch.data):
-        raise ValueError(f"a batch of {batch.count} requests in {len(batch.data)} bytes")
+    if batch.time_ms > TIME_MS_MAX:
+        raise ValueError(f"a batch at {batch.time_ms} ms")
+    _check_load(batch.data, batch.count)
     return batch
+
+
+def _check_load(data: bytes, count: int) -> None:
+    """What is to be logged: everything that every node will execute comes through here first."""
+    if not 0 < count <= BATCH_REQUESTS_MAX or len(data) > BATCH_DATA_BYTES_MAX:
+        raise ValueError(f"{count} requests in {len(data)} bytes at once")
+    check_requests(data, count)
 
 
 def _epochs_to(epochs: Epochs) -> list[pb.EpochEnd]:
@@ -42,7 +61,12 @@ def _epochs_to(epochs: Epochs) -> list[pb.EpochEnd]:
 
 
 def _epochs_from(proto: Sequence[pb.EpochEnd]) -> Epochs:
-    return tuple((end.epoch, end.counter) for end in proto)
+    epochs = tuple((end.epoch, end.counter) for end in proto)
+    possible = all(epoch <= EPOCH_MAX and 0 < counter <= COUNTER_MAX for epoch, counter in epochs)
+    rising = all(one[0] < next[0] for one, next in pairwise(epochs))
+    if not possible or not rising or len(epochs) > EPOCHS_KEPT:
+        raise ValueError("a table of epochs that cannot be")
+    return epochs
 
 
 CONVERTED: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -51,10 +75,35 @@ CONVERTED: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
+def _check_snapshot(message: SnapBegin) -> None:
+    if message.zxid != (make(*message.epochs[-1]) if message.epochs else 0):
+        raise ValueError("a snapshot that is not where its epochs end")
+
+
+def _check_chunk(message: SnapChunk) -> None:
+    if len(message.data) > SNAPSHOT_CHUNK_BYTES:
+        raise ValueError(f"a chunk of {len(message.data)} bytes")
+
+
+BOUNDS: dict[str, int] = {
+    "state": STATE_MAX,
+    **dict.fromkeys(("choice", "target"), NODE_MAX),
+    **dict.fromkeys(("epoch", "accepted", "current"), EPOCH_MAX),
+    **dict.fromkeys(("zxid", "last", "cut", "executed", "committed"), ZXID_MAX),
+}
+"""The largest value of a field, by its name; the others may hold whatever their type holds."""
+
+CHECKS: dict[type, Callable[[Any], None]] = {
+    SnapBegin: _check_snapshot,
+    SnapChunk: _check_chunk,
+    Forward: lambda message: _check_load(message.data, message.count),
+}
+
+
 class _Kind:
     """How one class of message is turned into its protobuf message and back."""
 
-    __slots__ = ("cls", "converted", "get", "name", "names", "proto")
+    __slots__ = ("bounds", "check", "cls", "converted", "get", "name", "names", "proto")
 
     def __init__(self, cls: type) -> None:
         hints = get_type_hints(cls)
@@ -65,6 +114,8 @@ class _Kind:
         self.get = attrgetter(*self.names)
         self.converted = [(place, *CONVERTED[hints[name]]) for place, name in enumerate(self.names)
                           if hints[name] in CONVERTED]  # fmt: skip
+        self.bounds = [(place, name, BOUNDS[name]) for place, name in enumerate(self.names) if name in BOUNDS]
+        self.check = CHECKS.get(cls)
 
     def to_proto(self, message: Message) -> pb.PeerMessage:
         values = list(self.get(message))
@@ -75,9 +126,14 @@ class _Kind:
 
     def from_proto(self, proto: Any) -> Message:
         values = list(self.get(proto))
+        for place, name, most in self.bounds:
+            if values[place] > most:
+                raise ValueError(f"{self.cls.__name__} with {name} {values[place]}")
         for place, _, convert in self.converted:
             values[place] = convert(values[place])
         message: Message = self.cls(*values)
+        if self.check is not None:
+            self.check(message)
         return message
 
 

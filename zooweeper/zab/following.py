@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zooweeper.model import durable
-from zooweeper.model.zxid import follows, show
+from zooweeper.model.zxid import epoch_of, follows, show
 from zooweeper.zab.messages import (
     Ack,
     AckEpoch,
@@ -49,7 +49,19 @@ if TYPE_CHECKING:
 class Following:
     """One try of following one leader."""
 
-    __slots__ = ("_ack_due", "_acking", "_led", "_snapshot", "attempt", "epoch", "heard_ms", "leader", "peer", "phase")
+    __slots__ = (
+        "_ack_due",
+        "_acking",
+        "_chunks",
+        "_led",
+        "_snapshot",
+        "attempt",
+        "epoch",
+        "heard_ms",
+        "leader",
+        "peer",
+        "phase",
+    )
 
     state = State.FOLLOWING
     HANDLERS: ClassVar[dict[type, Callable[[Any, int, Any], None]]]
@@ -72,6 +84,7 @@ class Following:
         self._acking = False  # NEWLEADER is acknowledged: proposals are acknowledged one by one from here
         self._ack_due = False
         self._snapshot: SnapBegin | None = None  # being received
+        self._chunks = 0  # of it, so far
         vote = peer.up.get(leader)
         self._led = vote is not None and vote.state == State.LEADING  # it said that it leads
 
@@ -132,7 +145,7 @@ class Following:
 
     def on_new_epoch(self, message: NewEpoch) -> None:
         peer = self.peer
-        if self.phase is not Phase.DISCOVERY or message.epoch < peer.accepted:
+        if message.epoch < peer.accepted:
             peer.become_looking()
             return
         promised = message.epoch > peer.accepted and peer.voting
@@ -160,20 +173,26 @@ class Following:
                 f"leader {self.leader} wants to cut the log at {show(message.cut)}, "
                 f"but {show(history.committed)} is executed here: keep this folder, compare it with the leader's"
             )
+        elif not history.ends_at(message.cut):
+            self.peer.become_looking()  # inside a batch, or beyond our end
         elif message.cut < history.last:
             history.cut(message.cut)
             self.peer.ready.disk.append(durable.Cut(message.cut))
 
     def on_snap_begin(self, message: SnapBegin) -> None:
-        self._snapshot = message
+        if message.zxid < self.peer.history.committed or epoch_of(message.zxid) > self.epoch:
+            self.peer.become_looking()  # no state of this epoch is behind what is executed here
+            return
+        self._snapshot, self._chunks = message, 0
         self.peer.ready.state.append(message)
         self.peer.ready.disk.append(durable.SnapshotBegin(message.zxid, message.epochs))
 
     def on_snap_chunk(self, message: SnapChunk) -> None:
         begun, ready = self._snapshot, self.peer.ready
-        if begun is None:
+        if begun is None or message.index != self._chunks:
             self.peer.become_looking()
             return
+        self._chunks += 1
         ready.state.append(message)
         if message.final:
             ready.disk.append(durable.SnapshotEnd(begun.zxid, message.index))
@@ -187,7 +206,9 @@ class Following:
     def on_propose(self, message: Propose) -> None:
         peer, batch = self.peer, message.batch
         history = peer.history
-        if self._snapshot is not None or not follows(history.last, batch.first):
+        epoch = epoch_of(batch.first)
+        known = epoch == self.epoch or (epoch < self.epoch and not self._acking)  # older ones: of the initial history
+        if self._snapshot is not None or not known or not follows(history.last, batch.first):
             peer.become_looking()  # a gap: the stream lost something
             return
         history.append(batch)
@@ -209,15 +230,11 @@ class Following:
         self._acking = True
 
     def on_up_to_date(self, message: UpToDate) -> None:
-        if not self._acking:
-            self.peer.become_looking()
-            return
         self.phase = Phase.BROADCAST
         self.peer.commit(min(message.committed, self.peer.history.last))
 
     def on_commit(self, message: Commit) -> None:
-        if self.phase is Phase.BROADCAST:
-            self.peer.commit(min(message.committed, self.peer.history.last))
+        self.peer.commit(min(message.committed, self.peer.history.last))
 
     def on_ping(self, message: Ping) -> None:
         peer = self.peer
@@ -239,31 +256,47 @@ class Following:
         )
 
 
-def _of_this_try(handler: Callable[[Following, Any], None]) -> Callable[[Any, int, Any], None]:
-    """Drop what comes from another node, or belongs to an earlier try."""
+Moments = tuple[tuple[Phase, bool], ...]
+"""(phase, NEWLEADER is acknowledged): how far a try has come."""
+
+DISCOVERING: Moments = ((Phase.DISCOVERY, False),)
+TAKING_OVER: Moments = ((Phase.SYNCHRONIZATION, False),)  # the leader's history
+TAKEN_OVER: Moments = ((Phase.SYNCHRONIZATION, True),)
+SERVING: Moments = ((Phase.BROADCAST, True),)
+
+
+def _of_this_try(handler: Callable[[Following, Any], None], moments: Moments) -> Callable[[Any, int, Any], None]:
+    """Drop what comes from another node, or belongs to an earlier try. What comes at none of its `moments` (without
+    any: it may come at all times), or speaks of another epoch than the one promised, ends the try."""
+    promised = moments and moments is not DISCOVERING and handler is not Following.on_snap_chunk
 
     def guarded(role: Following, sender: int, message: Any) -> None:
-        if sender == role.leader and message.attempt == role.attempt:
-            role.heard_ms = role.peer.now_ms
+        if sender != role.leader or message.attempt != role.attempt:
+            return
+        role.heard_ms = role.peer.now_ms
+        if moments and ((role.phase, role._acking) not in moments or (promised and message.epoch != role.epoch)):
+            role.peer.become_looking()
+        else:
             handler(role, message)
 
     return guarded
 
 
 Following.HANDLERS = {
-    message: _of_this_try(handler)
-    for message, handler in (
-        (NewEpoch, Following.on_new_epoch),
-        (Sync, Following.on_sync),
-        (SnapBegin, Following.on_snap_begin),
-        (SnapChunk, Following.on_snap_chunk),
-        (Propose, Following.on_propose),
-        (NewLeader, Following.on_new_leader),
-        (UpToDate, Following.on_up_to_date),
-        (Commit, Following.on_commit),
-        (Ping, Following.on_ping),
-        (HandOver, Following.on_hand_over),
-        (BarrierAnswer, Following.on_barrier_answer),
-        (Diverged, Following.on_diverged),
+    message: _of_this_try(handler, moments)
+    for message, handler, moments in (
+        (NewEpoch, Following.on_new_epoch, DISCOVERING),
+        (Sync, Following.on_sync, TAKING_OVER),
+        (SnapBegin, Following.on_snap_begin, TAKING_OVER),
+        (SnapChunk, Following.on_snap_chunk, TAKING_OVER),
+        (Propose, Following.on_propose, TAKING_OVER + TAKEN_OVER + SERVING),
+        (NewLeader, Following.on_new_leader, TAKING_OVER),
+        (UpToDate, Following.on_up_to_date, TAKEN_OVER),
+        (Commit, Following.on_commit, SERVING),
+        (HandOver, Following.on_hand_over, SERVING),
+        # A leader says these to whoever follows it, however far that one has come in its new try.
+        (Ping, Following.on_ping, ()),
+        (BarrierAnswer, Following.on_barrier_answer, ()),
+        (Diverged, Following.on_diverged, ()),
     )
 }

@@ -5,14 +5,16 @@ disk in the same order; whether it is durable is known by acknowledgements only.
 when it outgrows its bounds; the epoch table always covers the whole history (zab-protocol 8.4).
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 from zooweeper.model import limits
 from zooweeper.model.durable import Epochs
 from zooweeper.model.entry import Batch
 from zooweeper.model.zxid import counter_of, epoch_of, follows, make, show
 
-EPOCHS_KEPT = 4096  # bounds the table that every learner sends; who missed more gets a snapshot
+
+def _end(batch: Batch) -> int:
+    return batch.last
 
 
 class History:
@@ -24,7 +26,7 @@ class History:
         self.base = base
         self.batches = batches
         self.last = batches[-1].last if batches else base
-        self.epochs = list(epochs)[-EPOCHS_KEPT:]
+        self.epochs = list(epochs)[-limits.EPOCHS_KEPT :]
         self.committed = min(committed, self.last)
         self._bytes = sum(len(batch.data) for batch in batches)
         self._entries = sum(batch.count for batch in batches)
@@ -45,21 +47,29 @@ class History:
             self.epochs[-1] = (epoch, counter_of(last))
         else:
             self.epochs.append((epoch, counter_of(last)))
-            del self.epochs[:-EPOCHS_KEPT]
+            del self.epochs[: -limits.EPOCHS_KEPT]
 
     def commit(self, zxid: int) -> list[Batch]:
-        """Everything up to `zxid`, the edge of a batch, is committed; returns the batches that are so newly."""
+        """The batches that end at `zxid` or before are committed; returns those that are so newly. (A peer may name any
+        zxid: a batch is committed as a whole or not at all.)"""
         assert self.committed < zxid <= self.last, (show(self.committed), show(zxid), show(self.last))
-        start, end = self._after(self.committed), self._after(zxid)
-        self.committed = zxid
+        start = bisect_right(self.batches, self.committed, key=_end)
+        end = bisect_right(self.batches, zxid, key=_end)
+        if start < end:
+            self.committed = self.batches[end - 1].last
         return self.batches[start:end]
+
+    def ends_at(self, zxid: int) -> bool:
+        """Whether a batch of the window ends there, or the window begins behind it: it can be cut, or gone on from."""
+        at = bisect_left(self.batches, zxid, key=_end)
+        return zxid == self.base or (at < len(self.batches) and self.batches[at].last == zxid)
 
     def after(self, zxid: int) -> list[Batch]:
         """The batches after `zxid`, which must be in the window and the edge of a batch."""
         return self.batches[self._after(zxid) :]
 
     def _after(self, zxid: int) -> int:
-        index = bisect_left(self.batches, zxid, key=lambda batch: batch.last) if zxid > self.base else -1
+        index = bisect_left(self.batches, zxid, key=_end) if zxid > self.base else -1
         assert zxid >= self.base, (show(zxid), show(self.base))
         assert index == -1 or self.batches[index].last == zxid, f"{show(zxid)} is not the edge of a batch"
         return index + 1
@@ -79,7 +89,7 @@ class History:
         self.base = self.last = self.committed = zxid
         self.batches = []
         self._bytes = self._entries = 0
-        self.epochs = list(epochs)[-EPOCHS_KEPT:]
+        self.epochs = list(epochs)[-limits.EPOCHS_KEPT :]
 
     def common(self, epochs: Epochs) -> int:
         """The last zxid shared with a history that has the epoch table `epochs`: the same zxid means the same prefix,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from zooweeper.model import durable, limits
 from zooweeper.model.entry import Batch
-from zooweeper.model.zxid import COUNTER_MAX, counter_of, epoch_of, make
+from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, counter_of, epoch_of, make
 from zooweeper.zab import quorum
 from zooweeper.zab.catchup import Mode, decide
 from zooweeper.zab.learner import Learner, Stage
@@ -57,19 +57,9 @@ class Leading:
     """One try of leading, and the epoch won with it."""
 
     __slots__ = (
-        "attempt",
-        "durable",
-        "epoch",
-        "handing_over",
-        "in_flight",
-        "learners",
-        "peer",
-        "phase",
-        "promised",
-        "rounds",
-        "since_ms",
-        "told",
-    )
+        "attempt", "durable", "epoch", "handing_over", "in_flight", "learners", "peer", "phase", "promised", "rounds",
+        "since_ms", "told",
+    )  # fmt: skip
 
     state = State.LEADING
     HANDLERS: ClassVar[dict[type, Callable[[Any, int, Any], None]]]
@@ -189,7 +179,7 @@ class Leading:
         for learner in list(self.learners.values()):
             silent = now - learner.heard_ms > peer.timing.silence_ms
             if silent or learner.stalled(peer.history.last, now) > 2 * peer.timing.silence_ms:
-                self._drop(learner.id)
+                self.drop(learner.id)
         if self.phase is Phase.BROADCAST:
             if not quorum.is_quorum(peer.voters, [peer.id, *self.learners]):
                 peer.become_looking()
@@ -223,13 +213,13 @@ class Leading:
     def on_vote(self, sender: int, vote: Vote) -> None:
         """A node that looks, or follows another, has left us."""
         if vote.state == State.LOOKING or vote.choice != self.peer.id:
-            self._drop(sender)
+            self.drop(sender)
 
     def on_peers(self) -> None:
         """It will send its vote."""
 
     def on_peer_down(self, peer: int) -> None:
-        self._drop(peer)
+        self.drop(peer)
         if not self.peer.connected_quorum:
             self.peer.become_looking()
 
@@ -237,8 +227,8 @@ class Leading:
         self.handing_over = True
         self._maybe_hand_over()
 
-    def _drop(self, id: int) -> None:
-        """Its acknowledgements go with it."""
+    def drop(self, id: int) -> None:
+        """It follows no more, or must follow anew: its acknowledgements go with it."""
         self.learners.pop(id, None)
 
     def _maybe_hand_over(self) -> None:
@@ -270,6 +260,8 @@ class Leading:
 
     def on_follower_info(self, sender: int, message: FollowerInfo) -> None:
         peer = self.peer
+        if message.accepted >= EPOCH_MAX:
+            return  # no epoch is above it: it can never follow anybody again
         learner = Learner(sender, message.attempt, message.accepted, message.voting, peer.now_ms)
         self.learners[sender] = learner
         peer.epoch_seen = max(peer.epoch_seen, message.accepted)
@@ -282,6 +274,9 @@ class Leading:
         peer = self.peer
         voting = [learner.id for learner in self.learners.values() if learner.voting]
         if self.epoch or not quorum.is_quorum(peer.voters, [peer.id, *voting]):
+            return
+        if peer.accepted >= EPOCH_MAX:
+            peer.ready.stop = f"epoch {peer.accepted} was promised, which is the last: nobody can be elected any more"
             return
         self.epoch = max(peer.epoch_seen, peer.accepted) + 1
         peer.accepted = peer.epoch_seen = self.epoch
@@ -339,7 +334,7 @@ class Leading:
         mode = decide(common, history.base, history.last, learner.last, learner.executed)
         if mode is Mode.REFUSE:
             self.diverged(learner.id, common)
-        elif mode is Mode.SNAP:
+        elif mode is Mode.SNAP or not history.ends_at(common):  # it knows other batches than we do
             learner.stage = Stage.SNAPSHOT
             peer.ready.snapshots.append(learner.id)
         else:
@@ -399,14 +394,14 @@ class Leading:
     # --- BROADCAST
 
     def on_ack(self, sender: int, message: Ack) -> None:
-        if sender == self.peer.id:
-            if message.attempt == self.attempt:
-                self.durable = message.zxid
-                self._maybe_commit()
-            return
-        learner = self.learners.get(sender)
-        if learner is not None and message.attempt == learner.attempt and message.epoch == self.epoch:
-            learner.heard_ms = self.peer.now_ms
+        if sender != self.peer.id:
+            OF_LEARNERS[Ack](self, sender, message)
+        elif message.attempt == self.attempt:
+            self.durable = message.zxid
+            self._maybe_commit()
+
+    def on_ack_of_learner(self, learner: Learner, message: Ack) -> None:
+        if message.epoch == self.epoch:
             learner.durable = max(learner.durable, message.zxid)
             self._maybe_commit()
 
@@ -469,31 +464,37 @@ class Leading:
 
 
 def _of_its_try(handler: Callable[[Leading, Learner, Any], None]) -> Callable[[Any, int, Any], None]:
-    """Drop what belongs to an earlier try of that learner, or comes from nobody we lead."""
+    """Drop what is of an earlier try of that learner, or of nobody we lead; and a learner that says what cannot be."""
 
     def guarded(role: Leading, sender: int, message: Any) -> None:
         learner = role.learners.get(sender)
-        if learner is not None and message.attempt == learner.attempt:
-            learner.heard_ms = role.peer.now_ms
-            handler(role, learner, message)
+        if learner is None or message.attempt != learner.attempt:
+            return
+        if not learner.may_say(message, role.peer.history.last, role.rounds.current):
+            role.drop(sender)
+            return
+        learner.heard_ms = role.peer.now_ms
+        handler(role, learner, message)
 
     return guarded
 
 
+OF_LEARNERS: dict[type, Callable[[Any, int, Any], None]] = {
+    message: _of_its_try(handler)
+    for message, handler in (
+        (AckEpoch, Leading.on_ack_epoch),
+        (SnapAck, Leading.on_snap_ack),
+        (AckNewLeader, Leading.on_ack_new_leader),
+        (Ack, Leading.on_ack_of_learner),
+        (Pong, Leading.on_pong),
+        (Forward, Leading.on_forward),
+        (BarrierAsk, Leading.on_barrier_ask),
+    )
+}
 Leading.HANDLERS = {
+    **OF_LEARNERS,
     FollowerInfo: Leading.on_follower_info,
     NewEpoch: Leading.on_new_epoch,
     NewLeader: Leading.on_new_leader,
     Ack: Leading.on_ack,
-    **{
-        message: _of_its_try(handler)
-        for message, handler in (
-            (AckEpoch, Leading.on_ack_epoch),
-            (SnapAck, Leading.on_snap_ack),
-            (AckNewLeader, Leading.on_ack_new_leader),
-            (Pong, Leading.on_pong),
-            (Forward, Leading.on_forward),
-            (BarrierAsk, Leading.on_barrier_ask),
-        )
-    },
 }

@@ -7,6 +7,7 @@ promise.
 from enum import IntEnum
 
 from zooweeper.model.durable import Epochs
+from zooweeper.zab.messages import Ack, AckNewLeader, Pong, SnapAck
 
 
 class Stage(IntEnum):
@@ -60,6 +61,20 @@ class Learner:
         self.snapshot = 0  # zxid of the snapshot it receives
         self.chunks_sent = 0
         self.chunks_acked = 0
+
+    def may_say(self, message: object, last: int, round: int) -> bool:
+        """Whether it can be true. `last`: where the leader's history ends, `round`: its last ping. To believe in an
+        acknowledgement of what is still to come would be to count it when it comes."""
+        match message:
+            case Ack():
+                return message.zxid <= last
+            case AckNewLeader():
+                return message.last <= last
+            case Pong():
+                return message.round <= round
+            case SnapAck():
+                return message.index < self.chunks_sent
+        return True
 
     def stalled(self, last: int, now_ms: int) -> int:
         """For how long its disk has acknowledged nothing new, though something was proposed. It may well answer pings:

@@ -1,0 +1,1 @@
+"""Fuzzing: everything that reads bytes of others, fed with bytes that are nearly right (docs/fuzzing.md)."""

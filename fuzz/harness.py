@@ -1,0 +1,188 @@
+"""Runs a target on many inputs, measures some of them, and shrinks the first that is wrong.
+
+Rules: everything follows from (target, seed): the same inputs in the same order, in any process. Bounds are bytes
+allocated and functions called, never seconds. An input that does something new is kept and changed further.
+"""
+
+import sys
+import traceback
+import tracemalloc
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from fuzz.mutator import Mutator
+from fuzz.target import Target
+
+MEASURE_EVERY = 50  # inputs; besides those with a number that could be a large length
+BYTES_PER_BYTE = 8  # allocated for each byte of an input
+CALLS_PER_BYTE = 64
+KEPT_MAX = 4096  # inputs that did something new
+SHRINK_RUNS = 2000
+
+
+class TooMuch(AssertionError):
+    """An input cost more than its size explains."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """An input that was not answered as it should have been."""
+
+    target: str
+    seed: int
+    number: int  # of the input, from 0
+    found: bytes
+    shrunk: bytes
+    trace: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.trace}\n{self.target}: input {self.number} of seed {self.seed}, {len(self.found)} bytes, "
+            f"shrunk to {len(self.shrunk)}\nreplay: python -m fuzz {self.target} --replay {self.shrunk.hex() or '-'}"
+        )
+
+
+def attempt(target: Target, data: bytes) -> Hashable:
+    """Feed one input to a fresh world; what came of it. Raises what no target should let out."""
+    run = target.prepare()
+    try:
+        return run(data)
+    except target.refusals as error:
+        return type(error).__name__, _line(error)
+
+
+def _line(error: BaseException) -> int:
+    """Where it was raised: enough to tell refusals apart."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_lineno if trace is not None else 0
+
+
+def measured(target: Target, data: bytes) -> Hashable:
+    """`attempt` twice more, counting bytes and calls. TooMuch."""
+    attempt(target, data)  # what is made once (caches, compiled patterns) is not the input's
+    run = target.prepare()
+    tracemalloc.start()
+    try:
+        label = _guarded(target, run, data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    allowed = BYTES_PER_BYTE * len(data) + target.bytes_max
+    if peak > allowed:
+        raise TooMuch(f"{len(data)} bytes made it allocate {peak}, at most {allowed} are allowed")
+    run = target.prepare()
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        _guarded(target, run, data)
+    finally:
+        sys.setprofile(None)
+    allowed = CALLS_PER_BYTE * len(data) + target.calls_max
+    if calls > allowed:
+        raise TooMuch(f"{len(data)} bytes made it call {calls} functions, at most {allowed} are allowed")
+    return label
+
+
+def _guarded(target: Target, run: Callable[[bytes], Hashable], data: bytes) -> Hashable:
+    try:
+        return run(data)
+    except target.refusals:
+        return "refused"
+
+
+class Fuzzer:
+    """One target and one seed: an endless row of inputs."""
+
+    def __init__(self, target: Target, seed: int) -> None:
+        self.target = target
+        self.seed = seed
+        self.inputs = 0
+        self.labels: dict[Hashable, None] = {}  # what has been seen to happen
+        self._rng = Random(f"{target.name}:{seed}")
+        self._mutator = Mutator(self._rng, target.words)
+        self._kept = list(target.seeds())
+        self._rows = self._made()
+
+    def _made(self) -> Iterator[tuple[bytes, bool]]:
+        """(input, whether to measure it), endlessly: the seeds themselves first."""
+        for data in tuple(self._kept):
+            yield data, True
+        while True:
+            data = self.target.mutate(self._rng.choice(self._kept), self._mutator, self._kept)
+            yield data, self._mutator.swollen or self.inputs % MEASURE_EVERY == 0
+
+    def step(self) -> Finding | None:
+        """The next input; what was wrong with its treatment, if anything was."""
+        data, measure = next(self._rows)
+        number, self.inputs = self.inputs, self.inputs + 1
+        try:
+            label = attempt(self.target, data)
+            if measure:
+                measured(self.target, data)
+        except Exception as error:
+            return Finding(self.target.name, self.seed, number, data, shrink(self.target, data), _trace(error))
+        if label not in self.labels and len(self.labels) < KEPT_MAX:
+            self.labels[label] = None
+            self._kept.append(data)
+        return None
+
+    def run(self, inputs: int) -> Finding | None:
+        """So many inputs, or up to the first finding."""
+        for _ in range(inputs):
+            finding = self.step()
+            if finding is not None:
+                return finding
+        return None
+
+
+def replay(target: Target, data: bytes) -> str:
+    """One input again; the trace of what is wrong, or nothing."""
+    try:
+        attempt(target, data)
+        measured(target, data)
+    except Exception as error:
+        return _trace(error)
+    return ""
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _kind(target: Target, data: bytes) -> tuple[str, str] | None:
+    """What is wrong with an input, as (error, where); None: nothing."""
+    try:
+        attempt(target, data)
+        measured(target, data)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return type(error).__name__, f"{place.filename}:{place.lineno}"
+    return None
+
+
+def shrink(target: Target, data: bytes) -> bytes:
+    """A smaller input that is wrong in the same way: halves are left out first, single bytes last."""
+    kind = _kind(target, data)
+    runs, size = 0, max(1, len(data) // 2)
+    while kind is not None and runs < SHRINK_RUNS:
+        at, before = 0, len(data)
+        while at < len(data) and runs < SHRINK_RUNS:
+            runs += 1
+            smaller = data[:at] + data[at + size :]
+            if _kind(target, smaller) == kind:
+                data = smaller
+            else:
+                at += size
+        if size == 1 and len(data) == before:
+            break
+        size = max(1, size // 2)
+    return data

@@ -1,0 +1,1 @@
+"""One decoder per file; fuzz/table.py lists them."""
