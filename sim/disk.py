@@ -18,6 +18,10 @@ BLANK = bytes(SECTOR)
 ROOM = 1 << 40
 
 
+class Unreadable(OSError):
+    """A sector that cannot be read."""
+
+
 class PowerCut(BaseException):
     """The operation on which the plug was pulled; not an error that a program could handle."""
 
@@ -40,7 +44,7 @@ class Inode:
             return b""
         first, last = offset // SECTOR, (end - 1) // SECTOR
         if self.bad and any(sector in self.bad for sector in range(first, last + 1)):
-            raise OSError(errno.EIO, "cannot be read")
+            raise Unreadable(errno.EIO, "cannot be read")
         if last - first > 4 * len(self.sectors):  # mostly blank
             data = bytearray((last - first + 1) * SECTOR)
             for sector, content in self.sectors.items():

@@ -166,6 +166,7 @@ class Stream:
         """`node` learns that the stream is gone."""
         if self.before is not None and node == self.listener:
             self.before.end(node)
+            self.before = None
         pipe = self.pipes[node]
         if not pipe.closed:
             pipe.close()
@@ -308,4 +309,4 @@ class Network:
                 return  # another process of that node is still connected, as far as its peer knows
             stream.end(b)  # who dials has learned it
         if self.nodes[a].alive and self.nodes[b].alive:  # learning it may have ended a node
-            self.streams[pair] = Stream(self, pair, stream if stream is not None and stream.open[a] else None)
+            self.streams[pair] = Stream(self, pair, stream)

@@ -166,6 +166,8 @@ class Node:
             self.lost, self.epochs = True, (0, 0)
         elif self.harmed:
             self.world.mark("damage cost nothing")
+        elif self.lost and recovered.current:  # it was synchronized, and died before it was told so
+            self.lost = False
         self.harmed = self._regaining = False
         if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
             raise Violation("epochs never fall", f"node {self.id}: {self.epochs}, then {recovered}")

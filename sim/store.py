@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
-from sim.disk import PowerCut, SimDisk
+from sim.disk import PowerCut, SimDisk, Unreadable
 from zooweeper.model.durable import Record, Recovered
 from zooweeper.storage.folder import Damaged, FolderError, begin_repair, format_folder, read_identity
 from zooweeper.storage.storage import Storage
@@ -50,10 +50,10 @@ class DiskStore:
         aside = sum(name.startswith("aside.snapshot") for name in self.disk.names())
         try:
             recovered = self._open()
-        except FolderError as error:
+        except (FolderError, Unreadable) as error:
             if not self._harmed:
                 raise
-            recovered = self._repair(error)
+            recovered = self._repair(isinstance(error, Damaged))
         else:
             self.tails_cut += self.disk.truncated > truncated
             self.set_aside += sum(name.startswith("aside.snapshot") for name in self.disk.names()) > aside
@@ -65,10 +65,10 @@ class DiskStore:
         self._storage, recovered = Storage.open(self.disk, identity, self._segment_bytes)
         return recovered
 
-    def _repair(self, error: FolderError) -> Recovered:
+    def _repair(self, by_itself: bool) -> Recovered:
         """As cli/node.py does; and what nobody but the operator may decide, the operator decides: an empty folder."""
         self._forgot = True
-        if isinstance(error, Damaged):
+        if by_itself:
             self.repairs += 1
             if self._chance.random() < RECOVERIES_CUT:
                 self.disk.cut_at = self.disk.operations + self._chance.randrange(OPERATIONS_MAX)
