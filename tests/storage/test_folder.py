@@ -81,6 +81,13 @@ def test_every_bit_of_the_identity_counts() -> None:
                 read_identity(rotten)
 
 
+def test_an_identity_that_cannot_be_read_is_one_clear_line() -> None:
+    disk, _ = formatted()
+    disk.spoil("identity", 0)
+    with pytest.raises(FolderError, match="disk/identity: cannot be read"):
+        read_identity(disk)
+
+
 def test_files_of_another_folder_are_refused() -> None:
     disk, identity = formatted()
     other = SimDisk()

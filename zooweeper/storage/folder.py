@@ -88,6 +88,8 @@ def read_identity(disk: Disk, cluster: str = "", node: int = 0) -> Identity:
             raise FolderError(f"{disk.where}: {MISSING}") from None
         what = "holds files, but not whose they are; restore it or remove it" if found else "is empty; format it first"
         raise FolderError(f"{disk.where}: {what} (zooweeper init)") from None
+    except OSError as error:
+        raise FolderError(f"{disk.where}/{IDENTITY_NAME}: cannot be read ({error})") from None
     try:
         identity, _, end = unseal(IDENTITY_MAGIC, sheet)
         if end != len(sheet):
