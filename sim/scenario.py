@@ -134,7 +134,7 @@ def liveness(ensemble: Ensemble, work: Work) -> None:
     ensemble.heal(core)
     if not run_until(world, PROGRESS_US, work.probe()):
         raise Violation(
-            "liveness", f"{core} are whole since {PROGRESS_US // SECOND} s, no progress: {states(ensemble)}"
+            "liveness", f"{core} are whole for {PROGRESS_US // SECOND} s, no progress: {states(ensemble)}"
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 MS = 1000
 SECOND = 1_000_000
-TRACE_LINES = 400
+TRACE_LINES = 20_000
 
 
 class Violation(Exception):
