@@ -72,9 +72,8 @@ class Sample:
         storage.close()
         self.count = len(self.truth.records)
         self.last = self.logs()[-1]
-        self.in_last = sum(
-            len(write) for write, past in zip(writes, self.past, strict=True) if self.last in past.names()
-        )
+        begins = [self.last in past.names() for past in self.past].index(True) - 1  # the write that began this segment
+        self.in_last = sum(map(len, writes[begins:]))
         self.in_last_write = len(writes[-1])
         self.last_bytes = range(self._used(self.past[-1]), self._used(self.disk))  # of the last write, in that file
 
@@ -164,7 +163,7 @@ def _examine(disk: SimDisk, key: bytes, piece: Piece, case: int) -> str:
         if case not in piece.may_lose:
             raise
         sample.truth.match(found, sample.count - piece.records, sample.count)
-        return f"the last {piece.records} records, with the hint lost: some taken for a tear"
+        return "with the hint lost, the end taken for a tear"
     if case % AGAIN_EVERY == 0:
         storage.close()
         try:

@@ -176,6 +176,11 @@ class Life:
 
     def _note(self, what: str) -> None:
         self.moments.append(Moment(f"{self._step}, before {what}", self.disk.copy(), self.stage))
+        if what == "sync":
+            failed = self.disk.copy()
+            for inode in failed.namings()[-1].values():
+                inode.lose()
+            self.moments.append(Moment(f"{self._step}, sync failed", failed, self.stage))
 
     def live(self, steps: list[Step]) -> None:
         storage = self._start()
