@@ -42,6 +42,8 @@ def half_open(ensemble: Ensemble, chance: random.Random) -> None:
         return
     client, link = chance.choice(links)
     side = chance.choice(("client", "node", "neither"))
+    if not client.live:  # it would wait for its welcome for longer than its session lives
+        side = "client"
     ensemble.world.mark(f"half-open: {side} knows")
     if side == "node":
         link.close()
