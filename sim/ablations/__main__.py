@@ -16,6 +16,7 @@ from sim.ablations import ABLATIONS
 from sim.ablations.hunt import Finding, hunt
 
 MEDIAN_MAX = 50
+SAY_EVERY = 500  # seeds, where nobody sees a status line
 EXAMPLES = """examples:
   python -m sim.ablations                         all of them
   python -m sim.ablations skip_trunc fire_twice   these two
@@ -34,9 +35,7 @@ def report(findings: dict[str, Finding], most: int) -> int:
     seeds = [finding.seed for finding in findings.values() if finding.seed]
     median = statistics.median([finding.seed or most + 1 for finding in findings.values()])
     cpu_s = sum(finding.cpu_s for finding in findings.values())
-    print(
-        f"found {len(seeds)} of {len(findings)}, median {median:g} seeds, max {max(seeds, default=0)}, {cpu_s:.0f} cpu s"
-    )
+    print(f"found {len(seeds)} of {len(findings)}, median {median:g} seeds, max {max(seeds, default=0)}, {cpu_s:.0f} s")
     return 0 if len(seeds) == len(findings) and median <= MEDIAN_MAX else 1
 
 
@@ -60,12 +59,18 @@ def main(arguments: list[str]) -> int:
         return 0
     names = options.names or list(ABLATIONS)
     console = Console(stderr=True)
+    said = [0]
     with console.status("starting") as status:
 
         def say(findings: dict[str, Finding]) -> None:
             found = [finding for finding in findings.values() if finding.seed]
             looked = sum(finding.looked for finding in findings.values())
-            status.update(f"{len(found)} of {len(names)} found, {looked} seeds")
+            line = f"{len(found)} of {len(names)} found, {looked} seeds"
+            if console.is_terminal:
+                status.update(line)
+            elif looked // SAY_EVERY > said[0]:
+                said[0] = looked // SAY_EVERY
+                console.print(line)
 
         findings = hunt(names, options.most, options.jobs, say)
     return report(findings, options.most)

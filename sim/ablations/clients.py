@@ -20,9 +20,7 @@ CLIENTS = {
     ),
     "client_sends_again": without(
         "a client sends again what the welcome says was executed, with a new number",
-        Edit(
-            ClientCore._on_welcomed, "executed = request.unknown and request.number <= event.number", "executed = False"
-        ),
+        Edit(ClientCore._on_welcomed, "request.unknown and request.number <= event.number", "False"),
     ),
     "client_reuses_numbers": without(
         "a client goes on with its own count of numbers",

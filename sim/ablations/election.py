@@ -22,7 +22,7 @@ ELECTION = {
     ),
     "no_prevote": without(
         "who reaches no majority stands for election, too",
-        Edit(Peer.eligible.fget, "self.voting and self.connected_quorum", "self.voting"),
+        Edit(Peer.__dict__["eligible"].fget, "self.voting and self.connected_quorum", "self.voting"),
     ),
     "no_check_quorum": without(
         "a leader without a majority goes on leading",

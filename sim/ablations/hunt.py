@@ -1,7 +1,8 @@
 """The hunt: for each ablation, seeds one after the other until one notices.
 
-Rules: a seed counts that fails with the safeguard off, and does not with all of them on. A worker takes a slice of the seeds of one ablation; slices of one follow one another, different ones run side by
-side. So the answer is the first seed that notices, however many workers there are.
+Rules: a seed notices when it fails with the safeguard off, and does not with all of them on. A worker takes a slice of
+the seeds of one ablation; slices of one follow one another, different ones run side by side. So the answer is the first
+seed that notices, however many workers there are.
 """
 
 import gc

@@ -18,14 +18,6 @@ READS = {
         "a question is answered by a round that was under way before it was asked",
         Edit(Rounds.ask, "Question(self.current + 1,", "Question(self.current,"),
     ),
-    "barrier_keeps_its_answer": without(
-        "an answer to a question is the answer to the next one, too",
-        Edit(
-            Clients.barrier_asked,
-            "self._asked[token], self.asking = self.asking, []",
-            "self._asked[token] = self._asked[1] = self.asking; self.asking = []; self.barrier_answered(1, self._replica.state.zxid)",
-        ),
-    ),
     "read_before_executed": without(
         "a confirmed read does not wait for this node to catch up",
         Edit(Clients._drain, "head.zxid and head.zxid <= replica.state.zxid", "head.zxid"),
