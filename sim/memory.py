@@ -33,6 +33,7 @@ class MemoryStore:
         self.records: list[Record] = []
         self.voting = voting
         self.repaired = False
+        self.found: list[str] = []
         self._wiped = False
         self.purges = purges  # whether the log before the newest snapshot is gone
 

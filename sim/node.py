@@ -41,6 +41,7 @@ class Store(Protocol):
     """What a node keeps."""
 
     repaired: bool  # the last recover() found damage, or a wiped disk: this node has forgotten things
+    found: list[str]  # by the last recover(), of interest
 
     def recover(self) -> Recovered: ...
 
@@ -161,6 +162,8 @@ class Node:
             self.world.note(self.name, f"cannot start: {error}")
             self.store.crash(False)
             return
+        for what in self.store.found:
+            self.world.mark(what)
         if self.store.repaired:
             self.world.mark("a node came back without its memory")
             self.lost, self.epochs = True, (0, 0)

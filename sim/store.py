@@ -12,7 +12,7 @@ from random import Random
 
 from sim.disk import PowerCut, SimDisk, Unreadable
 from zooweeper.model.durable import Record, Recovered
-from zooweeper.storage.folder import Damaged, FolderError, begin_repair, format_folder, read_identity
+from zooweeper.storage.folder import ASIDE, Damaged, FolderError, begin_repair, format_folder, read_identity
 from zooweeper.storage.storage import Storage
 
 RECOVERIES_CUT = 0.2  # how often the power goes in the middle of one
@@ -25,15 +25,12 @@ class DiskStore:
     def __init__(self, id: int, chance: Random, segment_bytes: int) -> None:
         self.disk = SimDisk(f"disk {id}")
         self.repaired = False
-        self.tails_cut = 0
-        self.set_aside = 0  # damaged snapshots that were not needed
-        self.rejoined = 0  # times that the operator had to
+        self.found: list[str] = []
         self._id = id
         self._chance = chance
         self._segment_bytes = segment_bytes
         self._incarnations = 0
         self._harmed = False
-        self.repairs = 0
         self._forgot = False  # the folder is new since the last recovery that succeeded
         self._format(voting=True)
         self._storage: Storage | None = None
@@ -46,8 +43,8 @@ class DiskStore:
             with suppress(PowerCut):
                 self._open()
             self.disk.crash(self._chance)
-        truncated = self.disk.truncated
-        aside = sum(name.startswith("aside.snapshot") for name in self.disk.names())
+        self.found.clear()
+        truncated, aside = self.disk.truncated, self._set_aside()
         try:
             recovered = self._open()
         except (FolderError, Unreadable) as error:
@@ -55,10 +52,15 @@ class DiskStore:
                 raise
             recovered = self._repair(isinstance(error, Damaged))
         else:
-            self.tails_cut += self.disk.truncated > truncated
-            self.set_aside += sum(name.startswith("aside.snapshot") for name in self.disk.names()) > aside
+            if self.disk.truncated > truncated:
+                self.found.append("a torn tail was cut")
+            if self._set_aside() > aside:
+                self.found.append("a damaged snapshot was set aside")
         self.repaired, self._forgot, self._harmed = self._forgot, False, False
         return recovered
+
+    def _set_aside(self) -> int:
+        return sum(name.startswith(f"{ASIDE}snapshot") for name in self.disk.names())
 
     def _open(self) -> Recovered:
         identity = read_identity(self.disk, "sim", self._id)
@@ -69,7 +71,7 @@ class DiskStore:
         """As cli/node.py does; and what nobody but the operator may decide, the operator decides: an empty folder."""
         self._forgot = True
         if by_itself:
-            self.repairs += 1
+            self.found.append("a damaged folder was repaired")
             if self._chance.random() < RECOVERIES_CUT:
                 self.disk.cut_at = self.disk.operations + self._chance.randrange(OPERATIONS_MAX)
                 with suppress(PowerCut):
@@ -79,7 +81,7 @@ class DiskStore:
         else:
             self.disk.wipe()
             self._format(voting=False)
-            self.rejoined += 1
+            self.found.append("the operator made a new folder")
         return self._open()
 
     def _begin_repair(self) -> None:
