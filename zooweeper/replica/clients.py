@@ -318,6 +318,8 @@ class Clients:
 
     def _ended(self, entry: Entry, result: Executed) -> None:
         """closeSession or expireSession was executed."""
+        if result.error:
+            return  # its body may be anything
         session = entry.session or ExpireSession.Request.decode(entry.body).session
         connection = self._by_session.get(session)
         if connection is not None and self._replica.state.sessions.get(session) is None:
@@ -334,6 +336,8 @@ class Clients:
                 zxid = head.zxid or replica.state.zxid
                 answer = Answer(connection.id, head.ask.xid, zxid, head.error, head.body, False, head.detail)
                 replica.outbox.deliver.append(answer)
+                if head.ask.code == CloseSession.code and not head.error:
+                    return  # nobody is left to ask what stands behind it; the hang-up follows
             elif head.kind is Kind.READ:
                 self._read(connection, head.ask)
             elif head.kind is Kind.BARRIER and head.zxid and head.zxid <= replica.state.zxid:
