@@ -322,30 +322,33 @@ class Program:
         if armed.kind in LASTING:
             return
         del self.armed[told.watcher]
-        if told.type != Heard.LOST and self._first(armed) > told.zxid:
+        if told.type != Heard.LOST and self._first(armed)[0] > told.zxid:
             raise self._broken(f"{told}, but nothing has happened since {armed}")
 
     def _shown(self, shown: Shown) -> None:
         if self.silent:
             raise self._broken(f"watchers {list(self.silent)} have lost a connection, and were not told of the gap")
         for watcher, armed in self.armed.items():
-            if armed.kind in LASTING or self._first(armed) > shown.zxid:
+            if armed.kind in LASTING:
+                continue
+            first, readable = self._first(armed)
+            if first > shown.zxid or not readable:
                 continue
             came_and_went = armed.kind == WatchKind.EXIST and self.model.at(armed.path, shown.zxid) is None
             if self.born[watcher] == self.connections or not came_and_went:
-                raise self._broken(f"{shown} was shown before {armed} was told of {show(self._first(armed))}")
+                raise self._broken(f"{shown} was shown before {armed} was told of {show(first)}")
 
-    def _first(self, armed: Armed) -> int:
-        """The zxid of the first change that a one-shot watcher must hear of; never, if it may not read."""
+    def _first(self, armed: Armed) -> tuple[int, bool]:
+        """The zxid of the first change that a one-shot watcher is for, and whether anybody may hear of it."""
         changes = self.model.changes
         for place in range(bisect_right(changes, armed.zxid, key=zxid_of), len(changes)):
             change = changes[place]
             of_children = armed.kind == WatchKind.CHILD
             if change.path == armed.path and not (of_children and change.type != EventType.DELETED):
-                return change.zxid if change.rows is EVERYBODY else NEVER
+                return change.zxid, change.rows is EVERYBODY
             if of_children and change.type != EventType.DATA and parent(change.path) == armed.path:
-                return change.zxid if change.above is EVERYBODY else NEVER
-        return NEVER
+                return change.zxid, change.above is EVERYBODY
+        return NEVER, True
 
 
 NEVER = 1 << 63

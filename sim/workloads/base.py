@@ -57,17 +57,17 @@ class Client(Protocol):
 class Workload:
     """One client's part in one kind of work."""
 
-    name: ClassVar[str]  # of its root, too: /<name>
+    name: ClassVar[str]
+    root: ClassVar[str]  # /<name>: all that it does is below
     roots: ClassVar[tuple[str, ...]] = ()  # znodes that must be there, besides the root
+
+    def __init_subclass__(cls) -> None:
+        cls.root = f"/{cls.name}"
 
     def __init__(self, driver: "Driver") -> None:
         self.driver = driver
         self.client = driver.client
         self.world = driver.world
-
-    @property
-    def root(self) -> str:
-        return f"/{self.name}"
 
     def act(self, chance: Random) -> None:
         """One doing."""
