@@ -15,6 +15,7 @@ from sim.world import World
 from tests.robustness.world import RealWorld
 from zooweeper.model.config import Address
 from zooweeper.model.errors import error_for
+from zooweeper.ops.session import Auth
 from zooweeper.replica.events import Ask, Disconnect
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 
@@ -113,6 +114,12 @@ class RealClient(CoreClient):
         self.real_doors = RealDoors(world, doors)
         nothing: Callable[[], Any] = lambda: None  # noqa: E731
         super().__init__(cast(World, world), cast(Any, self.real_doors), id, nothing, timeout_ms)
+
+    def identify(self, name: str) -> None:
+        """Prove to be somebody, in the form that real doors take."""
+        if not self.identity:
+            self.identity = name
+            self.ask(Auth, "", Auth.Request(0, "digest", f"{name}:secret of {name}".encode()))
 
     async def stop(self) -> None:
         """Let go of everything; the session stays, until it expires."""

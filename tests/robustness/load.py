@@ -5,15 +5,16 @@ to each node, so that the same replay judges them.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 from sim.history import Operation
 from sim.workloads.base import Client, Driver, World
 from tests.robustness.client import Door, RealClient
 from tests.robustness.world import RealWorld
 from zooweeper.ops.data import SetData
-from zooweeper.ops.read import ListSubtree
+from zooweeper.ops.read import ListChildren
 from zooweeper.ops.session import Sync
 
 EVERY_MS = (15, 105)  # between two doings of one client
@@ -87,7 +88,7 @@ class Load:
         asked = [driver.probe() for driver in self.drivers]
         await self._until(lambda: all(operation.return_us >= 0 or operation.lost for operation in asked), timeout_s)
 
-    async def _until(self, done: "Any", timeout_s: float) -> None:
+    async def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
         deadline = self.world.now_s + timeout_s
         while not done():
             if self.world.now_s > deadline:
@@ -106,20 +107,30 @@ class Load:
         await asyncio.gather(*(self._read(client, timeout_s) for client in readers))
 
     async def _read(self, client: RealClient, timeout_s: float) -> None:
+        """All znodes, page by page, as the node has them; a parent that may not be read keeps its children to itself.
+        Whether it is right is for the replay to say."""
         client.ask(Sync, "/", Sync.Request("/"))
-        after = ""
-        while True:
-            operation = client.ask(ListSubtree, "/", ListSubtree.Request("/", after, PAGE_NODES, True, True))
-            await self._until(lambda asked=operation: asked.return_us >= 0, timeout_s)
+        waiting = [("/", "")]
+        while waiting:
+            path, after = waiting.pop()
+            operation = client.ask(ListChildren, path, ListChildren.Request(path, after, PAGE_NODES, True, True))
+            await self._until(partial(answered, operation), timeout_s)
             if not operation.ok:
-                raise Stuck(f"the final read failed: {operation}")
+                continue
             entries = operation.result.entries
-            if not entries or not operation.result.more:
-                return
-            after = entries[-1].name
+            if operation.result.more:
+                waiting.append((path, entries[-1].name))
+            above = path.rstrip("/")
+            waiting += [
+                (f"{above}/{one.name}", "") for one in entries if one.stat is not None and one.stat.num_children
+            ]
 
     async def close(self) -> None:
         """Let go of all connections."""
         self.world.stopped = True
         for client in self.clients:
             await client.stop()
+
+
+def answered(operation: Operation) -> bool:
+    return operation.return_us >= 0

@@ -7,7 +7,6 @@ healing, is one too. Trouble of the rig itself makes the run invalid, and is tol
 import asyncio
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ from zooweeper.cli.ensemble import EnsembleError
 from zooweeper.cli.status import health
 from zooweeper.storage.folder import FolderError
 
-WARM_UP_S = 4.0
 SETTLE_S = 60.0
 SAMPLE_S = 0.5
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,10 +43,12 @@ class Options:
     """What a run is made of."""
 
     nodes: int = 3
-    seconds: float = 60.0  # of faults
+    seconds: float = 60.0  # of faults, at least
+    victims: int = 0  # so many nodes are struck, at least
     seed: int = 1
     faults: tuple[str, ...] = ()  # names or families; all without one
     clients: int = 6
+    warm_up_s: float = 4.0
     workloads: tuple[str, ...] = tuple(WORKLOADS)
 
 
@@ -67,11 +67,11 @@ def header(options: Options) -> dict[str, str]:
     }
 
 
-async def run(options: Options, tell: Tell = lambda line: None) -> Facts:
-    """All of it."""
+async def run(options: Options, tell: Tell = lambda line: None, rows: Sequence[Fault] = ()) -> Facts:
+    """All of it. `rows`: these faults, rather than those that the options name."""
     facts = Facts(header(options), options.seconds)
     chosen = []
-    for fault in named(options.faults):
+    for fault in rows or named(options.faults):
         reason = why_not(fault.needs, options.nodes)
         if reason:
             facts.skipped[fault.name] = reason
@@ -95,9 +95,9 @@ async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[
     watching = asyncio.create_task(watch(bed, world, facts))
     try:
         load.begin()
-        await asyncio.sleep(WARM_UP_S)
+        await asyncio.sleep(options.warm_up_s)
         facts.began_s = world.now_s
-        await striker.run(facts.began_s + options.seconds)
+        await striker.run(facts.began_s + options.seconds, options.victims)
         facts.fire_s = world.now_s - facts.began_s
         tell(f"{world.now_s:6.1f} s  all is healed")
         await settle(bed, load, tell)
@@ -158,10 +158,3 @@ def check(bed: Bed, world: RealWorld, load: Load, facts: Facts, striker: Striker
     facts.ledger = ledger_of(seen, striker.strikes)
     judge(world, history, load.drivers, ())
     facts.checked = len(seen.operations)
-
-
-if __name__ == "__main__":
-    result = asyncio.run(run(Options(seconds=float(sys.argv[1]), faults=tuple(sys.argv[2:])), print))
-    from tests.robustness.gates import judge as verdict
-
-    print(verdict(result), result.violations, result.counts, result.ledger, sep="\n")

@@ -53,13 +53,19 @@ class Striker:
         self._chance = world.chance("strikes")
         self._deck: list[Fault] = []
 
-    async def run(self, until_s: float) -> None:
-        """Faults until that time of the world. EnsembleError when the ensemble does not come back."""
-        while self.faults and self.world.now_s < until_s:
+    async def run(self, until_s: float, victims: int = 0) -> None:
+        """Faults until that time of the world, and until so many nodes were struck. EnsembleError when the ensemble
+        does not come back."""
+        while self.faults and (self.world.now_s < until_s or self.struck < victims):
             await self.strike(self._draw())
             await in_thread(self.bed.wait_complete, OVER_S)
             await asyncio.sleep(self._chance.uniform(*REST_S))
         await asyncio.sleep(max(0.0, until_s - self.world.now_s))
+
+    @property
+    def struck(self) -> int:
+        """Nodes, each time they were a victim."""
+        return sum(len(strike.victims) for strike in self.strikes)
 
     def _draw(self) -> Fault:
         """Every fault once, in any order, before one comes again."""
