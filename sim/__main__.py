@@ -8,6 +8,7 @@ import argparse
 import os
 import random
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -39,7 +40,7 @@ def seconds_of(text: str) -> float:
     return float(int(number) * (unit or 1))
 
 
-def names_of(known: dict[str, object], what: str) -> object:
+def names_of(known: Mapping[str, object], what: str) -> Callable[[str], tuple[str, ...]]:
     """A parser of comma separated names."""
 
     def parse(text: str) -> tuple[str, ...]:

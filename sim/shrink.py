@@ -77,7 +77,8 @@ class Shrinker:
             for piece in pieces(len(getattr(self.plan, name)), width):
                 kept = [thing for at, thing in enumerate(getattr(self.plan, name)) if at not in piece]
                 if len(kept) < len(getattr(self.plan, name)):
-                    self._still(replace(self.plan, **{name: tuple(kept)}))
+                    changes: dict[str, Any] = {name: tuple(kept)}
+                    self._still(replace(self.plan, **changes))
             if width == 1:
                 return
             width //= 2

@@ -122,8 +122,10 @@ class AgreementWork:
         before = self._executed()
 
         def grown() -> bool:
+            if self._executed() > before:
+                return True
             self._propose()
-            return self._executed() > before
+            return False
 
         return grown
 
