@@ -63,11 +63,10 @@ def main(arguments: list[str]) -> int:
             if options.missed and missed:
                 table.add_row("  " + " ".join(map(str, missed)))
     Console(width=None if sys.stdout.isatty() else 150).print(table)
-    both, taken = (sum(values[place] for values in files.values()) for place in (0, 1))
+    both = sum(values[0] for values in files.values())
+    taken = sum(values[1] for values in files.values())
     share = 100 * taken / both
-    print(
-        f"{taken} of {both} branches of the pure floors: {share:.1f} % by {options.seeds} seeds (at least {LEAST:.0f} %)"
-    )
+    print(f"{taken} of {both} branches of the pure floors by {options.seeds} seeds: {share:.1f} % (bar {LEAST:.0f} %)")
     return 0 if share >= LEAST else 1
 
 

@@ -65,7 +65,10 @@ class Plan:
     def from_json(cls, text: str) -> "Plan":
         """ValueError, KeyError or TypeError when it is not one."""
         value = json.loads(text)
-        lists = {name: tuple(items) if isinstance(items, list) else items for name, items in value["options"].items()}
+        options: dict[str, Any] = value["options"]
+        lists: dict[str, Any] = {
+            name: tuple(items) if isinstance(items, list) else items for name, items in options.items()
+        }
         return cls(
             value["seed"],
             Options(**lists),

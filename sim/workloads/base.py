@@ -34,7 +34,9 @@ class Client(Protocol):
     id: int
     history: list[Operation]
     pending: Any  # as long as anything is unanswered
-    closing: bool
+    closing: bool  # the session's end was asked for
+    calm: bool  # nothing is broken any more
+    calm: bool  # nothing is broken any more
     on_event: Any
     on_answer: Any
     on_lost: Any
