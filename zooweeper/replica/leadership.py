@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zooweeper.model.entry import Entry, pack_request
+from zooweeper.model.errors import ErrorCode
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.ops.session import Attach, ExpireSession, OpenSession
+from zooweeper.replica.execute import Executed
 from zooweeper.replica.liveness import Agreement, Deadlines, unpack_report
 from zooweeper.replica.order import Gathering, seal
 from zooweeper.zab.leading import Leading
@@ -68,11 +70,11 @@ class Leadership:
                 body = ExpireSession.Request(id, sessions[id].attach).encode()
                 gathering.add(1, pack_request(0, 0, 0, ExpireSession.code, body))
 
-    def executed(self, entry: Entry) -> None:
+    def executed(self, entry: Entry, result: Executed) -> None:
         """Keep the deadlines with what entries do to sessions."""
         if entry.code in (OpenSession.code, Attach.code):
             self._deadlines.touch([entry.session or entry.zxid], self._replica.now_ms)
-        elif entry.code == ExpireSession.code:
+        elif entry.code == ExpireSession.code and result.error != ErrorCode.MARSHALLING_ERROR:
             self._ending.pop(ExpireSession.Request.decode(entry.body).session, None)
 
     def executed_batch(self) -> None:

@@ -240,7 +240,7 @@ class Replica:
                 self._notice(entry.zxid, result.changes)
             clients.executed(entry, result)
             if leadership is not None:
-                leadership.executed(entry)
+                leadership.executed(entry, result)
         if leadership is not None:
             leadership.executed_batch()
         clients.caught_up()

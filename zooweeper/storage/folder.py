@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
 
+from zooweeper.model.durable import Accepted, Current
 from zooweeper.model.limits import SEGMENT_BYTES
 from zooweeper.model.zxid import epoch_of
 from zooweeper.storage.disk import Disk
@@ -23,16 +24,14 @@ from zooweeper.storage.log import (
     segment_size,
 )
 from zooweeper.storage.records import (
-    ACCEPTED,
     CLUSTER_BYTES_MAX,
-    CURRENT,
     IDENTITY_MAGIC,
-    NUMBER,
     REPAIR_MAGIC,
     Identity,
     SegmentHead,
     find_record,
     mark_of,
+    meaning,
     seal,
     unpack_segment,
     unseal,
@@ -132,6 +131,8 @@ def begin_repair(disk: Disk, identity: Identity, incarnation: bytes, segment_byt
     if REPAIR_NAME in disk.names():
         try:
             renewed, payload, _ = unseal(REPAIR_MAGIC, disk.read(REPAIR_NAME))
+            if len(payload) != _REPAIR.size:
+                raise ValueError("no note of a repair")
         except ValueError as error:
             raise FolderError(f"{disk.where}/{REPAIR_NAME}: {error}; remove the folder, format it anew") from None
         (accepted,) = _REPAIR.unpack(payload)
@@ -184,8 +185,10 @@ def _epochs_seen(disk: Disk, identity: Identity) -> Iterator[int]:
             found = find_record(data, at, mark)
             if found:
                 yield epoch_of(found.zxid)
-                if found.kind in (ACCEPTED, CURRENT):
-                    yield NUMBER.unpack(found.body)[0]
+                with suppress(ValueError):
+                    record = meaning(found)
+                    if isinstance(record, Accepted | Current):
+                        yield record.epoch
             at = data.find(mark.to_bytes(4), found.end if found else at + 1)
 
 

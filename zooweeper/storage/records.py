@@ -12,12 +12,14 @@ draws it.
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Any
 from zlib import crc32
 
 from zooweeper.model import durable
 from zooweeper.model.durable import Epochs
 from zooweeper.model.entry import Batch
 from zooweeper.model.limits import READ_BACK_BYTES_MAX
+from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX
 from zooweeper.storage.facts import Facts
 
 VERSION = 1
@@ -104,7 +106,7 @@ def sheet_size(data: bytes) -> int:
     if len(data) < SHEET_BYTES_MIN:
         raise ValueError("too short")
     at = _SHEET.size + _SHEET.unpack_from(data)[4]
-    if at - _SHEET.size > CLUSTER_BYTES_MAX or len(data) < at + _LENGTH.size:
+    if not 0 < at - _SHEET.size <= CLUSTER_BYTES_MAX or len(data) < at + _LENGTH.size:
         raise ValueError("impossible length")
     (length,) = _LENGTH.unpack_from(data, at)
     size: int = at + _LENGTH.size + length + _LENGTH.size
@@ -142,10 +144,20 @@ def pack_epochs(epochs: Epochs) -> bytes:
 
 
 def unpack_epochs(data: bytes) -> Epochs:
-    (count,) = _LENGTH.unpack_from(data)
+    count = _unpack(_LENGTH, data)[0]
     if len(data) != _LENGTH.size + count * _EPOCH.size:
         raise ValueError("not a table of epochs")
-    return tuple((epoch, counter) for epoch, counter in _EPOCH.iter_unpack(data[_LENGTH.size :]))
+    epochs = tuple((epoch, counter) for epoch, counter in _EPOCH.iter_unpack(data[_LENGTH.size :]))
+    if any(epoch > EPOCH_MAX or counter > COUNTER_MAX for epoch, counter in epochs):
+        raise ValueError("epochs that cannot be")
+    return epochs
+
+
+def _unpack(struct: Struct, data: bytes, at: int = 0) -> tuple[Any, ...]:
+    """What stands at `at`. ValueError when that is not there whole."""
+    if len(data) < at + struct.size:
+        raise ValueError("too short for what it is")
+    return struct.unpack_from(data, at)
 
 
 def pack_segment(identity: Identity, head: SegmentHead) -> bytes:
@@ -157,8 +169,10 @@ def pack_segment(identity: Identity, head: SegmentHead) -> bytes:
 
 def unpack_segment(data: bytes) -> tuple[Identity, SegmentHead, int]:
     identity, payload, end = unseal(SEGMENT_MAGIC, data)
-    number, first, previous, root = _SEGMENT.unpack_from(payload)
-    accepted, current, voting, last = _FACTS.unpack_from(payload, _SEGMENT.size)
+    number, first, previous, root = _unpack(_SEGMENT, payload)
+    accepted, current, voting, last = _unpack(_FACTS, payload, _SEGMENT.size)
+    if not current <= accepted <= EPOCH_MAX:
+        raise ValueError("epochs that cannot be")
     facts = Facts(accepted, current, voting)
     facts.on_installed(last, unpack_epochs(payload[_SEGMENT.size + _FACTS.size :]))
     return identity, SegmentHead(number, first, previous, root, facts), end
@@ -170,7 +184,7 @@ def pack_snapshot(identity: Identity, head: SnapshotHead) -> bytes:
 
 def unpack_snapshot(data: bytes) -> tuple[Identity, SnapshotHead, int]:
     identity, payload, end = unseal(SNAPSHOT_MAGIC, data)
-    zxid, index = _SNAPSHOT.unpack_from(payload)
+    zxid, index = _unpack(_SNAPSHOT, payload)
     return identity, SnapshotHead(zxid, index, unpack_epochs(payload[_SNAPSHOT.size :])), end
 
 
@@ -218,6 +232,8 @@ def meaning(found: Found) -> durable.Record:
     (number,) = NUMBER.unpack(found.body)
     if found.kind == CUT:
         return durable.Cut(number)
+    if not 0 <= number <= EPOCH_MAX:
+        raise ValueError(f"unknown record: epoch {number}")
     return durable.Accepted(number) if found.kind == ACCEPTED else durable.Current(number)
 
 

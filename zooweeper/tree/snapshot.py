@@ -232,6 +232,9 @@ class SnapshotBuilder:
         for node in sorted(self._orphans, key=lambda node: node.path.count("/")):
             if not state.tree.link(node):
                 raise ValueError(f"snapshot: {node.path!a} has no parent")
+        places = {(session.origin, session.token) for session in self._sessions}
+        if not len(places) == len({session.id for session in self._sessions}) == len(self._sessions):
+            raise ValueError("snapshot: two sessions with one id, or one connection")
         for session in sorted(self._sessions, key=lambda session: session.id):
             state.sessions.adopt(session)
         if (len(state.tree), len(state.sessions)) != (header.nodes, header.sessions) or self._nodes != header.nodes:
