@@ -8,6 +8,7 @@ import sys
 import traceback
 import tracemalloc
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from fuzz.mutator import Mutator
 from fuzz.target import Target
 
-MEASURE_EVERY = 50  # inputs; besides those with a number that could be a large length
+MEASURE_EVERY = 50  # inputs; bytes are also counted where an input holds what could be a large length
 BYTES_PER_BYTE = 8  # allocated for each byte of an input
 CALLS_PER_BYTE = 64
 KEPT_MAX = 4096  # inputs that did something new
@@ -61,19 +62,22 @@ def _line(error: BaseException) -> int:
     return trace.tb_lineno if trace is not None else 0
 
 
-def measured(target: Target, data: bytes) -> Hashable:
-    """`attempt` twice more, counting bytes and calls. TooMuch."""
-    attempt(target, data)  # what is made once (caches, compiled patterns) is not the input's
+def weigh(target: Target, data: bytes) -> None:
+    """`attempt` again, counting bytes. TooMuch."""
     run = target.prepare()
     tracemalloc.start()
     try:
-        label = _guarded(target, run, data)
+        _guarded(target, run, data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     allowed = BYTES_PER_BYTE * len(data) + target.bytes_max
     if peak > allowed:
         raise TooMuch(f"{len(data)} bytes made it allocate {peak}, at most {allowed} are allowed")
+
+
+def clock(target: Target, data: bytes) -> None:
+    """`attempt` again, counting calls. TooMuch."""
     run = target.prepare()
     calls = 0
 
@@ -89,14 +93,19 @@ def measured(target: Target, data: bytes) -> Hashable:
     allowed = CALLS_PER_BYTE * len(data) + target.calls_max
     if calls > allowed:
         raise TooMuch(f"{len(data)} bytes made it call {calls} functions, at most {allowed} are allowed")
+
+
+def _guarded(target: Target, run: Callable[[bytes], Hashable], data: bytes) -> None:
+    with suppress(*target.refusals):
+        run(data)
+
+
+def whole(target: Target, data: bytes) -> Hashable:
+    """`attempt`, with all that can be said against it."""
+    label = attempt(target, data)
+    weigh(target, data)
+    clock(target, data)
     return label
-
-
-def _guarded(target: Target, run: Callable[[bytes], Hashable], data: bytes) -> Hashable:
-    try:
-        return run(data)
-    except target.refusals:
-        return "refused"
 
 
 class Fuzzer:
@@ -113,21 +122,23 @@ class Fuzzer:
         self._rows = self._made()
 
     def _made(self) -> Iterator[tuple[bytes, bool]]:
-        """(input, whether to measure it), endlessly: the seeds themselves first."""
+        """(input, whether it holds what could be taken for a large length), endlessly: the seeds themselves first."""
         for data in tuple(self._kept):
-            yield data, True
+            yield data, False
         while True:
             data = self.target.mutate(self._rng.choice(self._kept), self._mutator, self._kept)
-            yield data, self._mutator.swollen or self.inputs % MEASURE_EVERY == 0
+            yield data, self._mutator.swollen
 
     def step(self) -> Finding | None:
         """The next input; what was wrong with its treatment, if anything was."""
-        data, measure = next(self._rows)
+        data, swollen = next(self._rows)
         number, self.inputs = self.inputs, self.inputs + 1
         try:
             label = attempt(self.target, data)
-            if measure:
-                measured(self.target, data)
+            if number % MEASURE_EVERY == 0:
+                clock(self.target, data)
+            if swollen or number % MEASURE_EVERY == 0:
+                weigh(self.target, data)
         except Exception as error:
             return Finding(self.target.name, self.seed, number, data, shrink(self.target, data), _trace(error))
         if label not in self.labels and len(self.labels) < KEPT_MAX:
@@ -147,8 +158,7 @@ class Fuzzer:
 def replay(target: Target, data: bytes) -> str:
     """One input again; the trace of what is wrong, or nothing."""
     try:
-        attempt(target, data)
-        measured(target, data)
+        whole(target, data)
     except Exception as error:
         return _trace(error)
     return ""
@@ -161,8 +171,7 @@ def _trace(error: BaseException) -> str:
 def _kind(target: Target, data: bytes) -> tuple[str, str] | None:
     """What is wrong with an input, as (error, where); None: nothing."""
     try:
-        attempt(target, data)
-        measured(target, data)
+        whole(target, data)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return type(error).__name__, f"{place.filename}:{place.lineno}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("zooweeper", "client", "sim", "tools", "bench", "apps", "tests")
+CODE = ("zooweeper", "client", "sim", "tools", "bench", "fuzz", "apps", "tests")
 GENERATED = "zooweeper/pb/"
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
