@@ -34,21 +34,14 @@ def _disks() -> str:
     if os.geteuid() != 0:
         return "needs root, to mount disks"
     with tempfile.TemporaryDirectory() as folder:
-        image = Path(folder) / "image"
         try:
-            with contextlib.closing(_Removed(LoopDisk(image, Path(folder) / "mount", megabytes=8))) as made:
-                made.disk.cut()
-                return "" if made.disk.dead() else "the shutdown of ext4 does nothing here"
+            disk = LoopDisk(Path(folder) / "image", Path(folder) / "mount", megabytes=8)
+            with contextlib.ExitStack() as stack:
+                stack.callback(disk.remove)
+                disk.cut()
+                return "" if disk.dead() else "the shutdown of ext4 does nothing here"
         except (DiskTrouble, OSError) as error:
             return f"no loop disks: {error}"
-
-
-class _Removed:
-    def __init__(self, disk: LoopDisk) -> None:
-        self.disk = disk
-
-    def close(self) -> None:
-        self.disk.remove()
 
 
 def _shim() -> str:

@@ -107,7 +107,7 @@ class RealLink:
 
 
 class RealClient(CoreClient):
-    """One client of real nodes."""
+    """One client of real nodes: its links (`_dial`), and what goes over them (`_send`), are real."""
 
     def __init__(self, world: RealWorld, doors: list[Door], id: int, timeout_ms: int) -> None:
         self.real_world = world

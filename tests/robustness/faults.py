@@ -36,6 +36,14 @@ def majority(nodes: Sequence[int], leader: int, chance: Random) -> list[int]:
     return sorted(chance.sample(nodes, len(nodes) // 2 + 1))
 
 
+def lead_and_other(nodes: Sequence[int], leader: int, chance: Random) -> list[int]:
+    return [leader, *other(nodes, leader, chance)]
+
+
+def other_and_lead(nodes: Sequence[int], leader: int, chance: Random) -> list[int]:
+    return [*other(nodes, leader, chance), leader]
+
+
 def everybody(nodes: Sequence[int], leader: int, chance: Random) -> list[int]:
     return list(nodes)
 
@@ -75,6 +83,8 @@ ROWS = (
     Fault("one paused", "pause", one, troubles.Pause, (0.5, 4.0)),
     Fault("leader paused", "pause", lead, troubles.Pause, (2.5, 5.0), new_leader=True),
     Fault("majority paused", "pause", majority, troubles.Pause, (0.5, 2.5)),
+    Fault("leader paused, another killed", "pause", lead_and_other, troubles.PauseAndKill, (0.5, 3.5)),
+    Fault("one paused, leader killed", "pause", other_and_lead, troubles.PauseAndKill, (0.5, 3.5)),
     Fault("one isolated", "partition", one, cut(shapes.isolate), (2.0, 4.0)),
     Fault("leader isolated", "partition", lead, cut(shapes.isolate), (3.0, 5.0), new_leader=True),
     Fault("leader isolated, bytes lost", "partition", lead, cut(shapes.isolate, True), (3.0, 5.0), new_leader=True),
