@@ -57,8 +57,8 @@ class Ensemble:
 
     def core(self, chance: random.Random) -> list[int]:
         """A smallest majority that could serve if the others never came back."""
-        ids = [node.id for node in self.nodes if not (node.harmed or node.lost)]
-        return sorted(chance.sample(ids, len(self.nodes) // 2 + 1))
+        order = sorted((node.harmed or node.lost, chance.random(), node.id) for node in self.nodes)
+        return sorted(id for _, _, id in order[: len(order) // 2 + 1])
 
     def restart(self, node: Node) -> None:
         """A new process, if there is none."""

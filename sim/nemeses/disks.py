@@ -80,7 +80,7 @@ def rot(ensemble: Ensemble, chance: random.Random) -> None:
     node.crash(False)
     disk = store.harm()
     node.harmed = True
-    kind = chance.choice(tuple(KINDS))
+    kind = chance.choices(tuple(KINDS), (4, 3, 2))[0]
     names = [name for name in disk.names() if KINDS[kind](name) and disk.size(name) and disk.readable(name)]
     names = names or [IDENTITY_NAME]
     name = names[-1] if chance.random() < 0.6 else chance.choice(names)
