@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,6 +17,18 @@ def test_it_is_one_file_without_anything_from_elsewhere(tmp_path: Path) -> None:
     html = (tmp_path / HTML_NAME).read_text()
     assert not re.search(r"(src|href)=|@import|url\(|<script", html)
     assert html.count("<svg") == 1 and "leader killed" in html and "PASS" in html
+
+
+def test_the_picture_is_well_formed_and_inside_its_frame(tmp_path: Path) -> None:
+    write(good(), tmp_path)
+    html = (tmp_path / HTML_NAME).read_text()
+    picture = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    _, _, width, height = map(float, picture.attrib["viewBox"].split())
+    boxes = picture.findall("rect")
+    assert len(boxes) > 14 and picture.findall("polyline")
+    for box in boxes:
+        x, y, wide, high = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert x >= 0 and y >= 0 and x + wide <= width and y + high <= height
 
 
 def test_what_nodes_say_cannot_become_markup(tmp_path: Path) -> None:

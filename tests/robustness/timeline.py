@@ -13,7 +13,7 @@ from tests.robustness.strikes import Strike
 
 WIDTH, LEFT, RIGHT = 1120, 64, 12
 RATE_HEIGHT, ERRORS_HEIGHT, LATENCY_HEIGHT, ROW_HEIGHT, GAP = 130, 60, 110, 16, 26
-HEAD = 22  # for the numbers of the faults
+NUMBERS, HEAD = 14, 40  # where the numbers of the faults stand, and where the first panel begins
 ROLES = ("leader", "follower", "looking", "down")
 LATENCY_DECADES = (1, 10, 100, 1000, 10_000)
 TICKS_MAX = 12
@@ -74,9 +74,9 @@ def shade(canvas: Canvas, strikes: Sequence[Strike], bottom: float) -> None:
         end_s = strike.ended_s if strike.ended_s >= 0 else canvas.length_s
         over_s = strike.over_s if strike.over_s >= 0 else canvas.length_s
         title = f"{number}. {strike.fault}, {', '.join(map(str, strike.victims))}"
-        canvas.box(strike.began_s, end_s, HEAD - 4, bottom - HEAD + 4, "fault", title)
-        canvas.box(end_s, over_s, HEAD - 4, bottom - HEAD + 4, "healing", f"{title}: coming back")
-        canvas.text(canvas.x(strike.began_s) + 1, HEAD - 8, str(number), "number")
+        canvas.box(strike.began_s, end_s, NUMBERS + 4, bottom - NUMBERS - 4, "fault", title)
+        canvas.box(end_s, over_s, NUMBERS + 4, bottom - NUMBERS - 4, "healing", f"{title}: coming back")
+        canvas.text(canvas.x(strike.began_s) + 1, NUMBERS, str(number), "number")
 
 
 def panel(canvas: Canvas, top: float, height: float, title: str, most: float) -> None:
