@@ -126,6 +126,7 @@ class Node:
         self._disk_busy = False
         self._draining = False
         self._backlog: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.clock_true = True  # and was so all the time
         self._percent = 100  # of true time, for the monotonic clock ...
         self._since_us = 0  # ... from this moment on ...
         self._then_us = 0  # ... when it showed this
@@ -145,6 +146,7 @@ class Node:
         self._then_us += (self.world.now_us - self._since_us) * self._percent // 100 + jump_ms * MS
         self._since_us = self.world.now_us
         self._percent = percent
+        self.clock_true = self.clock_true and percent == 100 and not jump_ms
 
     # --- life and death
 
@@ -187,6 +189,8 @@ class Node:
         if not self.alive:
             return
         self.world.note(self.name, "loses power" if power_loss else "is killed")
+        if self._writing and self.chance.random() < 0.5:  # the disk was at it
+            self.store.write_partly([record for job in self._writing for record in job.records])
         self.alive = self.paused = False
         self.brain, self.fuse, self.trap = None, None, None
         self._jobs.clear()
@@ -201,8 +205,9 @@ class Node:
         """The process ends in good order, as when it is told to: what was given to the disk is written."""
         if not self.alive:
             return
+        jobs, self._writing = [*self._writing, *self._jobs], []
         try:
-            self.store.write([record for job in (*self._writing, *self._jobs) for record in job.records])
+            self.store.write([record for job in jobs for record in job.records])
             self.store.close()
         except (PowerCut, OSError):
             self.world.mark("a disk failed while a node stopped")
@@ -381,7 +386,7 @@ class Node:
 
     def _disk_done(self) -> None:
         self._seam()
-        jobs = self._writing
+        jobs, self._writing = self._writing, []
         records = [record for job in jobs for record in job.records]
         trapped = self.trap is not None and any(type(record) is self.trap.kind for record in records)
         when = self._spring() if trapped else ""
@@ -403,7 +408,6 @@ class Node:
                 self.lost = False
                 self.world.mark("a node that had lost its memory was synchronized")
         self.world.note(self.name, f"disk has {len(records)} records")
-        self._writing = []
         self._disk_busy = False
         for job in jobs:
             self._release(job.after, job.written)

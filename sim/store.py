@@ -38,13 +38,13 @@ class DiskStore:
     def recover(self) -> Recovered:
         """Open the folder; sometimes it takes two tries, with the plug pulled in between. OSError when the disk does
         not even allow that."""
+        self.found.clear()
+        truncated, aside = self.disk.truncated, self._set_aside()
         if not self._harmed and self._chance.random() < RECOVERIES_CUT:
             self.disk.cut_at = self.disk.operations + self._chance.randrange(OPERATIONS_MAX)
             with suppress(PowerCut):
                 self._open()
             self.disk.crash(self._chance)
-        self.found.clear()
-        truncated, aside = self.disk.truncated, self._set_aside()
         try:
             recovered = self._open()
         except (FolderError, Unreadable) as error:

@@ -68,7 +68,7 @@ OF_ELECTIONS = (
     messages.AckNewLeader,
     messages.UpToDate,
 )
-OPERATIONS = ("write", "write", "sync", "sync", "allocate", "create", "rename", "remove", "sync_folder", "truncate")
+OPERATIONS = ("write", *("sync",) * 5, "allocate", "create", "rename", "remove", "sync_folder", "truncate")
 
 
 def crash(ensemble: Ensemble, chance: random.Random) -> None:
@@ -159,8 +159,8 @@ def disk_cut(ensemble: Ensemble, chance: random.Random) -> None:
         return
     node, store = found
     operation = chance.choice(OPERATIONS)
-    store.disk.cut_on, store.disk.cut_after = operation, chance.random() < 0.5
-    node.power_loss = chance.random() < 0.5
+    store.disk.cut_on, store.disk.cut_after = operation, chance.random() < 0.3
+    node.power_loss = chance.random() < 0.7
     ensemble.later(chance.randrange(100 * MS, DOWN_US), _back, ensemble, node, store)
 
 
