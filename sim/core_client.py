@@ -17,7 +17,7 @@ from zooweeper_client.watches import EventType, WatchKind
 
 from sim.history import Armed, Operation, Shown, Told
 from sim.network import Quality
-from sim.sessions import TIMEOUT_MS, Doors, Link, identity_of
+from sim.sessions import TIMEOUT_MS, Doors, Intruder, Link, identity_of
 from sim.world import MS, SECOND, Violation, World
 from zooweeper.model.config import Address
 from zooweeper.model.errors import ErrorCode
@@ -179,6 +179,10 @@ class CoreClient:
     def _give_up(self, operation: Operation, request: messages.Request) -> None:
         operation.lost = True
         operation.session, operation.number = self.session, request.number
+
+    def intrude(self) -> None:
+        """Somebody tries to take the session."""
+        Intruder(self, self.session)
 
     def identify(self, name: str) -> None:
         """Prove to be somebody, now and on all later connections of the session."""

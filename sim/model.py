@@ -97,7 +97,6 @@ class Outcome:
 class Session:
     __slots__ = (
         "attach",
-        "attaches",
         "ended",
         "expired",
         "id",
@@ -107,17 +106,18 @@ class Session:
         "outcomes",
         "secret",
         "since",
+        "timeout_ms",
     )
 
     def __init__(self, entry: Entry, origin: tuple[int, int], secret: bytes, timeout_ms: int) -> None:
         self.id = self.attach = entry.zxid
         self.origin = origin
         self.secret = secret
+        self.timeout_ms = timeout_ms
         self.number = 0
         self.outcomes: dict[int, Outcome] = {}
         self.since: list[int] = []  # zxids at which its identities changed
         self.names: list[Names] = []  # to what
-        self.attaches = 0
         self.ended = 0  # zxid
         self.expired = False  # rather than closed
 
@@ -215,7 +215,7 @@ class Model:
         session, origin = self.sessions.get(entry.session), (entry.attach, entry.number)
         if session is not None and session.secret == request.secret and session.origin != origin:
             session.attach, session.origin = entry.zxid, origin
-            session.attaches += 1
+            session.timeout_ms = request.timeout_ms or session.timeout_ms
             self._name(session, (("ip", request.address),) if request.address else ())
 
     def _name(self, session: Session, names: Names) -> None:

@@ -38,6 +38,8 @@ class Link:
         self.session = 0
         self.asked: dict[int, Ask] = {}
         self.heard: list[Any] = []  # Answer, Notice, Welcome
+        self.open = False  # at the node
+        self.touches: list[tuple[int, int]] = []  # when a node that had a leader heard of the session, in which epoch
         chance, quality = client.chance, client.quality
         self.up = Pipe(client.world, chance, quality, self._to_node)
         self.down = Pipe(client.world, chance, quality, self._to_client)
@@ -51,8 +53,13 @@ class Link:
         self.up.push(ask)
 
     def _to_node(self, event: Any) -> None:
-        if self.same_process:
-            self.node.step(event)
+        node = self.node
+        if not self.same_process:
+            return
+        brain: Any = node.brain
+        if self.open and not node.paused and brain.zab.serving and type(event) is not Disconnect:
+            self.touches.append((node.world.now_us, brain.zab.current))
+        node.step(event)
 
     def _to_client(self, delivery: Any) -> None:
         if self.client.link is not self:
@@ -92,6 +99,7 @@ class Doors:
         link = self.links.get((node.id, node.life, delivery.connection))
         if link is not None:
             link.down.push(delivery)
+            link.open = link.open or type(delivery) is Welcome
             if isinstance(delivery, Refused | Hangup):
                 self.links.pop((node.id, node.life, delivery.connection))
 
@@ -99,6 +107,25 @@ class Doors:
         """All connections of a process end; what was on the way may still arrive."""
         for key in [key for key in self.links if key[0] == node.id]:
             self.links.pop(key).down.finish(None)
+
+
+class Intruder:
+    """Somebody who knows the number of a session and guesses at its secret."""
+
+    def __init__(self, client: "Client | Any", session: int) -> None:
+        self.world, self.chance, self.quality = client.world, client.chance, client.quality
+        self.links: list[Link] = []
+        self.link: Link | None = None
+        node = self.chance.choice(client.doors.nodes)
+        if node.alive and session:
+            self.link = client.doors.open(self, node)
+            self.link.up.push(Connect(self.link.number, session, b"a guess", client.timeout_ms, 0, RESULTS, "10.0.0.2"))
+
+    def on(self, delivery: Any) -> None:
+        if isinstance(delivery, Welcome):
+            raise Violation("session", f"{delivery.session:x} was given to somebody without its secret")
+        if isinstance(delivery, Refused) and delivery.error.code in ENDED:
+            self.world.mark("an intruder was refused")
 
 
 class Client:
@@ -176,6 +203,10 @@ class Client:
         self._lose()
         self.session, self.secret, self.number, self.identity = session, secret, number, identity
         self.drop()
+
+    def intrude(self) -> None:
+        """Somebody tries to take the session."""
+        Intruder(self, self.session)
 
     def identify(self, name: str) -> None:
         """Prove to be somebody, now and on all later connections of the session."""

@@ -91,7 +91,7 @@ class ServiceWork:
 
     def judge(self, ledger: Ledger, nodes: list[Node]) -> int:
         """Violation, or the number of acknowledged writes."""
-        return judge(self.world, ledger.history(), self.drivers, nodes)
+        return judge(self.world, ledger.history(), self.drivers, nodes, ledger.endings)
 
 
 class AgreementWork:

@@ -7,10 +7,14 @@ turn of a node's loop; the rest at the end (scenario.py).
 from itertools import pairwise
 from typing import Any
 
+from sim.checks.expiry import Ending
 from sim.node import Node
 from sim.world import Violation, World
-from zooweeper.model.entry import Batch
-from zooweeper.model.zxid import follows, show
+from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.zxid import epoch_of, follows, show
+from zooweeper.ops.session import ExpireSession
+
+EXPIRES = pack_request(0, 0, 0, ExpireSession.code, b"")[:-4]
 
 
 class Ledger:
@@ -23,6 +27,8 @@ class Ledger:
         self.ends: dict[int, int] = {}  # zxid of a batch's end -> first
         self.digests: dict[int, tuple[str, int]] = {}  # zxid -> digest, and who showed it first
         self.leaders: dict[int, int] = {}  # epoch -> the node that established it
+        self.led_us: dict[int, int] = {}  # epoch -> since when
+        self.endings: list[Ending] = []
         self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
         self.highest = 0
 
@@ -38,6 +44,7 @@ class Ledger:
     def _epochs(self, node: Node, status: Any) -> None:
         if status.role == "leader" and status.phase == "broadcast":
             owner = self.leaders.setdefault(status.epoch, node.id)
+            self.led_us.setdefault(status.epoch, self.world.now_us)
             if owner != node.id:
                 raise Violation("one leader per epoch", f"epoch {status.epoch}: {owner} and {node.id}")
 
@@ -62,11 +69,20 @@ class Ledger:
         known = self.batches.get(batch.first)
         if known is None:
             self.batches[batch.first] = batch
+            if EXPIRES in batch.data:
+                self._expires(batch)
             other = self.ends.setdefault(batch.last, batch.first)
             if other != batch.first:
                 raise Violation("agreement", f"{batch} at node {node.id} ends where {self.batches[other]} ends")
         elif (known.last, known.time_ms, known.data) != (batch.last, batch.time_ms, batch.data):
             raise Violation("agreement", f"node {node.id} executed another {batch} than was executed before")
+
+    def _expires(self, batch: Batch) -> None:
+        led_us = self.led_us[epoch_of(batch.first)]
+        for entry in batch.entries():
+            if entry.code == ExpireSession.code:
+                session = ExpireSession.Request.decode(entry.body).session
+                self.endings.append(Ending(self.world.now_us, entry.zxid, session, led_us))
 
     def _digest(self, node: Node, status: Any) -> None:
         digest, who = self.digests.setdefault(status.applied, (status.digest, node.id))

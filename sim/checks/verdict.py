@@ -7,6 +7,7 @@ least, so that a lost write is called a lost write and not a missing event.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sim.checks.expiry import Ending, judge_expiry
 from sim.checks.replay import judge_replay
 from sim.checks.sessions import judge_sessions
 from sim.checks.watches import judge_watches
@@ -17,15 +18,22 @@ from sim.world import Violation
 from zooweeper.model.entry import Batch
 
 
-def judge(world: Any, batches: Iterable[Batch], drivers: Sequence[Any], nodes: Sequence[Any]) -> int:
+def judge(
+    world: Any,
+    batches: Iterable[Batch],
+    drivers: Sequence[Any],
+    nodes: Sequence[Any],
+    endings: Sequence[Ending] = (),
+) -> int:
     """How many writes were acknowledged; Violation if any promise was broken. `nodes` are those whose state can be
-    looked at, none for real processes."""
+    looked at, none for real processes; `endings` are the expiries that somebody has seen the time of."""
     model = Model()
     model.run(batches)
     history = History(model, [driver.client for driver in drivers])
     acknowledged = judge_replay(history)
     judge_sessions(history)
     judge_watches(history)
+    judge_expiry(model, (link for client in history.clients for link in client.links), nodes, endings)
     names = dict.fromkeys(name for driver in drivers for name in driver.workloads)
     for name in names:
         WORKLOADS[name].judge(history)

@@ -50,6 +50,8 @@ class Client(Protocol):
 
     def restart(self) -> None: ...
 
+    def intrude(self) -> None: ...
+
     def identify(self, name: str) -> None: ...
 
     def drop(self) -> None: ...
@@ -82,6 +84,10 @@ class Workload:
 
     def on_lost(self) -> None:
         """The session has ended, or the program was started anew: watches, locks and ephemerals are gone."""
+
+    def idle(self) -> bool:
+        """Whether there is nothing that must still come about by itself; asked again and again after `stop`."""
+        return True
 
     @classmethod
     def judge(cls, history: History) -> None:
@@ -141,8 +147,8 @@ class Driver:
 
     @property
     def idle(self) -> bool:
-        """Nothing is unanswered."""
-        return not self.client.pending
+        """Nothing is unanswered, and nothing is waited for."""
+        return not self.client.pending and all(workload.idle() for workload in self.workloads.values())
 
     def probe(self) -> Operation:
         """A small write, to see whether there is an answer."""
