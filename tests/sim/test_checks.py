@@ -11,14 +11,16 @@ import pytest
 
 from sim import work
 from sim.checks import verdict
+from sim.checks.expiry import Ending
 from sim.history import Armed, History, Operation, Told
 from sim.model import Model
 from sim.plan import plan_of
 from sim.scenario import run_service
 from sim.workloads import WORKLOADS
-from sim.world import Violation
+from sim.world import MS, Violation
 from zooweeper.model.entry import Batch, pack_request
 from zooweeper.model.errors import ErrorCode
+from zooweeper.model.zxid import epoch_of
 from zooweeper.ops.create import Create
 from zooweeper.ops.data import GetData, SetData
 from zooweeper.ops.delete import Delete
@@ -35,6 +37,7 @@ class Case:
     batches: list[Batch]
     drivers: list[Any]
     nodes: list[Any]
+    endings: list[Ending]
 
     @property
     def clients(self) -> list[Any]:
@@ -54,21 +57,23 @@ class Case:
         return [link for client in self.clients for link in client.links]
 
     def judge(self) -> int:
-        return verdict.judge(self.world, self.batches, self.drivers, self.nodes)
+        return verdict.judge(self.world, self.batches, self.drivers, self.nodes, self.endings)
 
 
 def case_of(monkeypatch: pytest.MonkeyPatch, seed: int, *names: str) -> Case:
     """A run in which all went well."""
     kept: list[Case] = []
 
-    def keep(world: Any, batches: Any, drivers: Any, nodes: Any) -> int:
-        kept.append(Case(world, list(batches), drivers, nodes))
+    def keep(world: Any, batches: Any, drivers: Any, nodes: Any, endings: Any) -> int:
+        kept.append(Case(world, list(batches), drivers, nodes, list(endings)))
         return 0
 
     monkeypatch.setattr(work, "judge", keep)
     plan = plan_of(seed, voters=3, workloads=names)
     plan = replace(
-        plan.with_options(workloads=names, clients=4, timeout_ms=4000, window_entries=50_000, network="LAN"),
+        plan.with_options(
+            workloads=names, clients=4, timeout_ms=4000, window_entries=50_000, network="LAN", timing="quick"
+        ),
         strikes=(),
         doings=tuple(
             replace(doing, workload=names[place % len(names)], client=1 + doing.dice % 4)
@@ -149,6 +154,16 @@ def close_a_session_in_vain(case: Case) -> None:
     close = case.first(CloseSession)
     wrong = [one for one in case.operations if one.ok and one.code == Create.code and one.session != close.session]
     close.session, close.number = wrong[-1].session, 0
+
+
+def end_a_session_early(case: Case) -> None:
+    case.endings[0] = case.endings[0]._replace(led_us=case.endings[0].at_us - 3999 * MS)
+
+
+def end_a_session_that_was_heard(case: Case) -> None:
+    ending = case.endings[0]
+    link = next(link for link in case.links() if link.session == ending.session)
+    link.touches.append((ending.at_us - 2500 * MS, epoch_of(ending.zxid)))
 
 
 def events_of(case: Case) -> list[tuple[Any, int]]:
@@ -232,6 +247,8 @@ BREAKS: tuple[tuple[Break, str, str], ...] = (
     (deny_what_happened, "registers", "not applied"),
     (end_a_session_that_lives, "registers", "sessions"),
     (close_a_session_in_vain, "sessions", "durability"),
+    (end_a_session_early, "sessions", "expiry"),
+    (end_a_session_that_was_heard, "sessions", "expiry"),
     (lose_an_event, "watches", "event"),
     (repeat_an_event, "watches", "events"),
     (delay_an_event, "watches", "event before answer"),
