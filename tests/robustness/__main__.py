@@ -102,7 +102,7 @@ def known(text: str) -> tuple[str, ...]:
 
 def play(say: Say, options: Options, folder: Path) -> Done:
     """One run and its report; the verdict is what the report says."""
-    facts = asyncio.run(run(options, say.line))
+    facts = asyncio.run(run(options, say.line, keep=folder))
     return Done(options, facts, verdict_in(write(facts, folder)), folder)
 
 

@@ -129,10 +129,17 @@ class Bed:
         except FileNotFoundError:
             return 0
 
+    def keep(self, folder: Path) -> None:
+        """Copies the logs and the data of all nodes."""
+        for node in self.ids:
+            kept = folder / f"node-{node}"
+            shutil.copytree(self.data_folder(node), kept / settings.DATA_FOLDER, dirs_exist_ok=True)
+            shutil.copy(self.ensemble.log_path(node), kept / "log")
+
     # --- what they say
 
     def rows(self) -> list[NodeStatus]:
-        """One row per node, now. For one thread at a time."""
+        """One row per node, now."""
         members = self.ensemble.members
         replies = self._asker.ask(ASK_S)
         return [row(reply, str(member.grpc), member) for reply, member in zip(replies, members, strict=True)]

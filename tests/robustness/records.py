@@ -1,7 +1,8 @@
-"""What the nodes of an ensemble had logged in the end, read by the storage's own recovery, and made one history.
+"""What the nodes of an ensemble left behind: the operations they logged, made one history, and what they said.
 
-Rules: reading only, of folders that nobody uses any more. All nodes must hold the same batches; one that was repaired
-may hold fewer in front. After a cold start that ended well, everything in the logs is committed.
+Rules: reading only, of folders that nobody uses any more, and by the storage's own recovery. All nodes must hold the
+same batches; one that was repaired may hold fewer in front. After a cold start that ended well, everything in the logs
+is committed.
 """
 
 from itertools import pairwise
@@ -13,6 +14,9 @@ from zooweeper.model.zxid import follows, show
 from zooweeper.storage.disk import OsDisk
 from zooweeper.storage.folder import read_identity
 from zooweeper.storage.recovery import recover
+
+UNEXPLAINED = ("Traceback", "broken event=", "stopped reason=")  # no fault of ours may lead to these
+LINES_MAX = 5
 
 
 def read_batches(folder: Path) -> list[Batch]:
@@ -40,3 +44,8 @@ def union(logs: dict[int, list[Batch]]) -> list[Batch]:
         if not log or log[-1].last != history[-1].last:
             raise Violation("durability", f"node {node} ends before {show(history[-1].last)}")
     return history
+
+
+def unexplained(said: str) -> list[str]:
+    """The first lines of a node's own log that no fault explains."""
+    return [line for line in said.splitlines() if any(mark in line for mark in UNEXPLAINED)][:LINES_MAX]

@@ -23,7 +23,7 @@ from tests.robustness.disks import DiskTrouble
 from tests.robustness.facts import Facts, counts_of, ledger_of, measure_gaps, sample_of, seconds_of
 from tests.robustness.faults import Fault, named
 from tests.robustness.load import Load, Stuck
-from tests.robustness.records import read_batches, union
+from tests.robustness.records import read_batches, unexplained, union
 from tests.robustness.strikes import Striker
 from tests.robustness.world import RealWorld
 from zooweeper import __version__
@@ -67,8 +67,11 @@ def header(options: Options) -> dict[str, str]:
     }
 
 
-async def run(options: Options, tell: Tell = lambda line: None, rows: Sequence[Fault] = ()) -> Facts:
-    """All of it. `rows`: these faults, rather than those that the options name."""
+async def run(
+    options: Options, tell: Tell = lambda line: None, rows: Sequence[Fault] = (), keep: Path | None = None
+) -> Facts:
+    """All of it. `rows`: these faults, rather than those that the options name. `keep`: where the nodes' logs and data
+    go if a promise was broken."""
     facts = Facts(header(options), options.seconds)
     chosen = []
     for fault in rows or named(options.faults):
@@ -83,7 +86,9 @@ async def run(options: Options, tell: Tell = lambda line: None, rows: Sequence[F
             await in_thread(bed.start)
             await in_thread(bed.wait_complete, SETTLE_S)
             await under_fire(bed, options, facts, chosen, tell)
-    except (DiskTrouble, OSError, FolderError) as error:
+            if facts.violations and keep is not None:
+                await in_thread(bed.keep, keep)
+    except (DiskTrouble, EnsembleError, OSError) as error:
         facts.trouble = f"{type(error).__name__}: {error}"
     return facts
 
@@ -107,6 +112,8 @@ async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[
         check(bed, world, load, facts, striker)
     except (EnsembleError, Stuck) as error:
         facts.violations.append(f"liveness: {error}")
+    except FolderError as error:
+        facts.violations.append(f"durability: {error}")
     except Violation as violation:
         facts.violations.append(str(violation))
     finally:
@@ -115,6 +122,7 @@ async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[
         if not world.stopped:
             await load.close()
         facts.violations += [text for one in world.violations if (text := str(one)) not in facts.violations]
+        facts.violations += [f"node {node}: {line}" for node in bed.ids for line in unexplained(bed.log_since(node))]
         facts.strikes = striker.strikes
         operations = load.operations
         facts.asked = len(operations)
@@ -138,6 +146,7 @@ async def settle(bed: Bed, load: Load, tell: Tell) -> None:
     await in_thread(bed.start)
     await in_thread(bed.wait_complete, SETTLE_S)
     await load.idle(SETTLE_S)
+    await in_thread(bed.wait_agreed, SETTLE_S)
     await load.read_all(SETTLE_S)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sim.world import Violation
-from tests.robustness.records import read_batches, union
+from tests.robustness.records import read_batches, unexplained, union
 from zooweeper.model.durable import Logged
 from zooweeper.model.entry import Batch, pack_request
 from zooweeper.model.zxid import make
@@ -53,3 +53,9 @@ def test_a_folder_is_read_as_the_node_would(tmp_path: Path) -> None:
     storage.write([Logged(one, 0) for one in LOG])
     storage.close()
     assert read_batches(tmp_path / "data") == LOG
+
+
+def test_what_no_fault_explains_is_found_in_what_a_node_said() -> None:
+    said = "10:00 node=1 serving\nTraceback (most recent call last):\n  File\n10:01 node=1 stopped reason='x'\n"
+    assert unexplained(said) == ["Traceback (most recent call last):", "10:01 node=1 stopped reason='x'"]
+    assert unexplained("10:00 node=1 disk.failed reason='[Errno 5]'; the node stops\nstopping\nstopped\n") == []
