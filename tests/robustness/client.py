@@ -1,10 +1,10 @@
 """The real client library as a client of the simulator's workloads: its core, and its gRPC link to real nodes.
 
-Rules: sim/core_client.py with another link; what it does with answers, sessions and watches, and what it writes down,
-is there, so workloads and checks see no difference. What a link delivers is stepped in its order.
+Rules: sim/core_client.py with other doors: what it does with answers, sessions and watches, and what it writes down, is
+there, so workloads and checks see no difference. What goes over a link is turned into the library's messages, what
+arrives on it into deliveries, in their order.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from zooweeper_client import messages
@@ -16,14 +16,16 @@ from tests.robustness.world import RealWorld
 from zooweeper.model.config import Address
 from zooweeper.model.errors import error_for
 from zooweeper.ops.session import Auth
-from zooweeper.replica.events import Ask, Disconnect
+from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 
 Delivery = Welcome | Answer | Notice | Alive | Refused | Hangup | None
 
 
 class Door:
-    """Where a node takes clients, as the core's list of hosts names it."""
+    """Where a node takes clients."""
+
+    alive = True  # as far as anybody can know before asking
 
     def __init__(self, id: int, address: Address) -> None:
         self.id = id
@@ -31,61 +33,74 @@ class Door:
 
 
 class RealDoors:
-    """The doors that a client knows."""
+    """The doors that a client knows, and all links through them."""
 
     def __init__(self, world: RealWorld, doors: list[Door]) -> None:
         self.world = world
         self.nodes = doors
-        self.links = 0
+        self.links: list[RealLink] = []
 
-    def dial(self, client: "RealClient", id: int) -> "RealLink":
-        self.links += 1
-        door = next(door for door in self.nodes if door.id == id)
-        link = RealLink(client, self.links, door)
-        client.links.append(cast(Any, link))
+    def open(self, client: Any, door: Door) -> "RealLink":
+        link = RealLink(self.world, client, len(self.links) + 1, door)
+        self.links.append(link)
+        client.links.append(link)
         return link
+
+    async def close(self) -> None:
+        for link in self.links:
+            link.close()
+            await link.grpc.wait_closed()
 
 
 class RealLink:
     """A Session stream to a real node, and what was heard on it."""
 
-    def __init__(self, client: "RealClient", number: int, door: Door) -> None:
+    def __init__(self, world: RealWorld, client: Any, number: int, door: Door) -> None:
         self.client = client
         self.number = number
         self.node = door
         self.session = 0
         self.asked: dict[int, Ask] = {}
         self.heard: list[Answer | Notice | Welcome] = []
-        self._grpc = GrpcLink(door.address, self._arrived)
-
-    def send(self, message: messages.Hello | messages.Request | messages.Ping) -> None:
-        self._grpc.send([message])
-
-    def close(self) -> None:
-        self._grpc.close()
-
-    async def wait_closed(self) -> None:
-        await self._grpc.wait_closed()
-
-    def push(self, event: Disconnect) -> None:
-        """That the link is closed is told by closing it."""
+        self.touches: list[tuple[int, int]] = []  # what a leader knows of this link is not to be seen from here
+        self.grpc = GrpcLink(door.address, self._arrived)
+        self._world = world
 
     @property
     def up(self) -> "RealLink":
         return self
 
+    def push(self, event: Connect | Heard | Disconnect) -> None:
+        match event:
+            case Connect():
+                hello = messages.Hello(event.session, event.secret, event.timeout_ms, event.seen, event.results)
+                self.grpc.send([hello])
+            case Heard():
+                self.grpc.send([messages.Ping()])
+            case Disconnect():
+                self.close()
+
+    def ask(self, ask: Ask) -> None:
+        self.asked[ask.xid] = ask
+        request = messages.Request(ask.code, ask.body, linear=ask.linear, deadline_ms=0)
+        request.xid, request.number = ask.xid, ask.number
+        self.grpc.send([request])
+
+    def close(self) -> None:
+        self.grpc.close()
+
     def _arrived(self, event: messages.Event) -> None:
         for delivery in self._deliveries(event):
-            if self.client.link is not cast(Any, self):
+            if self.client.link is not self:
                 return
             if isinstance(delivery, Answer | Notice | Welcome):
                 self.heard.append(delivery)
             if isinstance(delivery, Welcome):
                 self.session = delivery.session
-            self.client.real_world.do(self.client.on, delivery)
+            self._world.do(self.client.on, delivery)
 
     def _deliveries(self, event: messages.Event) -> list[Delivery]:
-        """What a node would have delivered."""
+        """What the node delivered."""
         match event:
             case messages.Welcomed():
                 return [
@@ -107,13 +122,15 @@ class RealLink:
 
 
 class RealClient(CoreClient):
-    """One client of real nodes: its links (`_dial`), and what goes over them (`_send`), are real."""
+    """One client of real nodes."""
 
     def __init__(self, world: RealWorld, doors: list[Door], id: int, timeout_ms: int) -> None:
-        self.real_world = world
         self.real_doors = RealDoors(world, doors)
-        nothing: Callable[[], Any] = lambda: None  # noqa: E731
-        super().__init__(cast(World, world), cast(Any, self.real_doors), id, nothing, timeout_ms)
+        super().__init__(cast(World, world), cast(Any, self.real_doors), id, cast(Any, None), timeout_ms)
+
+    async def stop(self) -> None:
+        """Let go of all links; the session stays, until it expires."""
+        await self.real_doors.close()
 
     def identify(self, name: str) -> None:
         """Prove to be somebody, in the form that real doors take."""
@@ -121,21 +138,7 @@ class RealClient(CoreClient):
             self.identity = name
             self.ask(Auth, "", Auth.Request(0, "digest", f"{name}:secret of {name}".encode()))
 
-    async def stop(self) -> None:
-        """Let go of everything; the session stays, until it expires."""
-        if self.link is not None:
-            link = cast(Any, self.link)
-            link.close()
-            self.link = None
-            await link.wait_closed()
-
-    def _dial(self, address: Address) -> None:
-        self.link = cast(Any, self.real_doors.dial(self, address.port))
-
-    def _send(self, thing: Any) -> None:
-        link = cast(RealLink | None, self.link)
-        if link is None:
-            return
-        if isinstance(thing, messages.Request):
-            link.asked[thing.xid] = self._at_door(link.number, thing)
-        link.send(thing)
+    @staticmethod
+    def _at_door(link: int, request: messages.Request) -> Ask:
+        """As it is: real doors turn credentials into identities themselves. (What `_at_door` of the base is for.)"""
+        return Ask(link, request.xid, request.code, request.body, request.number, request.linear)
