@@ -4,7 +4,7 @@
 #   ./test.sh quick      layers, units, properties, traces (under 40 seconds)
 #   ./test.sh check      ruff, mypy, and all tests but sim and cluster
 #   ./test.sh sim        the simulated world: fixed seeds and a random one
-#   ./test.sh cluster    real processes, killed for real
+#   ./test.sh cluster    real processes, killed for real, and under fire (tests/robustness)
 #   ./test.sh long       a longer swarm of simulations and the measured bars
 # What follows the part goes to pytest: ./test.sh quick -k multi
 set -euo pipefail
@@ -18,14 +18,14 @@ static() {
     "$bin/ruff" format --check .
     "$bin/mypy"
 }
-real=(tests/cli tests/cluster tests/test_docs.py)
+real=(tests/cli tests/cluster tests/robustness tests/test_docs.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
 
 part=${1:-all}
 (($# == 0)) || shift
 case $part in
     quick) run tests $(printf -- '--ignore=%s ' "${real[@]}" tests/sim tests/conformance) "$@" ;;
-    check) static && run tests --ignore=tests/sim --ignore=tests/cluster "$@" ;;
+    check) static && run tests --ignore=tests/sim --ignore=tests/cluster --ignore=tests/robustness "$@" ;;
     sim) run tests/sim "$@" ;;
     cluster) run --dist loadfile "${real[@]}" "$@" ;;
     long) "$bin/python" -m sim --swarm 600s --jobs 2 && "$bin/python" -m bench bars ;;
