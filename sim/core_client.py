@@ -13,9 +13,9 @@ from zooweeper_client import messages
 from zooweeper_client.core import ClientCore
 from zooweeper_client.options import Options
 from zooweeper_client.states import State
-from zooweeper_client.watches import EventType, WatchKind
+from zooweeper_client.watches import LASTING, EventType, WatchKind
 
-from sim.history import Armed, Operation, Shown, Told
+from sim.history import Armed, Operation, Shown, Told, Unarmed
 from sim.network import Quality
 from sim.sessions import TIMEOUT_MS, Doors, Intruder, Link, identity_of
 from sim.world import MS, SECOND, Violation, World
@@ -74,7 +74,7 @@ class CoreClient:
         self.calm = False
         self.history: list[Operation] = []
         self.links: list[Link] = []
-        self.program: list[Armed | Told | Shown | Notice | Welcome] = []
+        self.program: list[Armed | Unarmed | Told | Shown | Notice | Welcome] = []
         self.pending: dict[int, Operation] = {}  # by their place in history
         self.sessions = 0
         self.expired: list[int] = []
@@ -85,6 +85,7 @@ class CoreClient:
         self._requests: dict[int, messages.Request] = {}
         self._orphans: list[Operation] = []
         self._watcher = 0
+        self._lasting: dict[tuple[WatchKind, str], int] = {}  # the newest of each kind and path
         self._live_us = 0
         self._begin(0, b"")
         world.after(self.chance.randrange(300 * MS), self._start, self.core)
@@ -133,6 +134,8 @@ class CoreClient:
         else:
             return None
         self._watcher += 1
+        if kind in LASTING:
+            self._lasting[kind, path] = self._watcher
         return messages.Arm(kind, path, self._watcher)
 
     def _submit(self, place: int, operation: Operation, arm: messages.Arm | None) -> None:
@@ -172,6 +175,7 @@ class CoreClient:
             self._give_up(operation, self._requests.pop(place))
         self.pending.clear()
         self.program.append(Told(0, EventType.LOST, "", self.core.seen))
+        self._lasting.clear()
         self._begin(session, secret)
         self.on_lost()
         self.world.after(self.chance.randrange(1 * MS, 300 * MS), self._start, self.core)
@@ -189,6 +193,14 @@ class CoreClient:
         if not self.identity:
             self.identity = name
             self.ask(Auth, "", Auth.Request(0, "digest", name.encode()))
+
+    def unwatch(self, mode: WatchMode, path: str, owner: Any = None) -> None:
+        """Take a lasting watch back: one of those that are set."""
+        kind = WatchKind.PERSISTENT if mode == WatchMode.PERSISTENT else WatchKind.RECURSIVE
+        watcher = self._lasting.pop((kind, path), 0)
+        if watcher:
+            self.program.append(Unarmed(watcher))
+            self._step(messages.Unwatch(kind, path, watcher))
 
     def drop(self) -> None:
         """The connection breaks."""

@@ -71,6 +71,12 @@ class Armed(NamedTuple):
     zxid: int  # of the read that set it
 
 
+class Unarmed(NamedTuple):
+    """The program does not want a watcher any more."""
+
+    watcher: int
+
+
 class Told(NamedTuple):
     """A watcher is told something. Watcher 0: the program began anew, and all its watchers are gone."""
 

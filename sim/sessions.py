@@ -14,10 +14,12 @@ from sim.network import Pipe, Quality
 from sim.node import Node
 from sim.world import MS, Violation, World
 from zooweeper.model.errors import ErrorCode
+from zooweeper.model.events import WatcherType, WatchMode
 from zooweeper.model.zxid import show
 from zooweeper.ops.op import Kind, Nothing
 from zooweeper.ops.session import AddIdentity, CloseSession
 from zooweeper.ops.table import OPS
+from zooweeper.ops.watches import RemoveWatches
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
 
@@ -215,6 +217,11 @@ class Client:
             if self.live and not self.repeat:
                 self._send(self._proof())
             # else Welcome does it
+
+    def unwatch(self, mode: WatchMode, path: str, owner: Any = None) -> None:
+        """Take a lasting watch back."""
+        type_ = WatcherType.PERSISTENT if mode == WatchMode.PERSISTENT else WatcherType.RECURSIVE
+        self.ask(RemoveWatches, path, RemoveWatches.Request(path, type_), owner=owner)
 
     def drop(self) -> None:
         """The connection breaks."""

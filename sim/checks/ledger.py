@@ -31,6 +31,8 @@ class Ledger:
         self.endings: list[Ending] = []
         self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
         self.highest = 0
+        self.committed = 0
+        self.nodes: list[Node] = []
 
     def observe(self, node: Node) -> None:
         """After every turn of a node's loop."""
@@ -38,6 +40,8 @@ class Ledger:
             return
         status = node.brain.status()
         self._epochs(node, status)
+        if status.committed > self.committed:
+            self._committed(node, status.committed)
         self._executed(node, status)
         self._digest(node, status)
 
@@ -47,6 +51,13 @@ class Ledger:
             self.led_us.setdefault(status.epoch, self.world.now_us)
             if owner != node.id:
                 raise Violation("one leader per epoch", f"epoch {status.epoch}: {owner} and {node.id}")
+
+    def _committed(self, node: Node, zxid: int) -> None:
+        """A majority has it on disk; who has lost its disk since may have been one of them."""
+        self.committed = zxid
+        have = sum(one.kept.last >= zxid or one.lost or one.harmed for one in self.nodes)
+        if 2 * have <= len(self.nodes):
+            raise Violation("committed is durable", f"node {node.id} commits {show(zxid)}, which {have} nodes have")
 
     def _executed(self, node: Node, status: Any) -> None:
         life, before = self.applied.get(node.id, (0, 0))
@@ -97,6 +108,8 @@ class Ledger:
         for before, after in pairwise(batches):
             if not follows(before.last, after.first):
                 raise Violation("total order", f"{after} does not follow {before}")
+            if after.time_ms < before.time_ms and epoch_of(after.first) == epoch_of(before.last):
+                raise Violation("time", f"{after} is of {after.time_ms}, {before} of {before.time_ms}")
         return batches
 
     def complete(self, nodes: list[Node]) -> None:

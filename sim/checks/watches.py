@@ -13,7 +13,7 @@ from typing import Any
 from zooweeper_client.watches import EventType as Heard
 from zooweeper_client.watches import WatchKind
 
-from sim.history import Armed, History, Shown, Told
+from sim.history import Armed, History, Shown, Told, Unarmed
 from sim.model import EVERYBODY, READ, Change, Model, allowed
 from sim.world import Violation
 from zooweeper.model.errors import ErrorCode
@@ -276,8 +276,12 @@ class Program:
                 raise self._broken(f"watchers {list(self.due)} were not told, but {thing} follows")
             match thing:
                 case Armed():
-                    self.armed[thing.watcher] = thing
-                    self.born[thing.watcher] = self.connections
+                    if self.born.setdefault(thing.watcher, self.connections) >= 0:
+                        self.armed[thing.watcher] = thing
+                case Unarmed():
+                    self.armed.pop(thing.watcher, None)
+                    self.silent.pop(thing.watcher, None)
+                    self.born[thing.watcher] = TAKEN_BACK
                 case Welcome():
                     self.connections += 1
                     self.silent.update(dict.fromkeys(self._lasting()))
@@ -352,6 +356,7 @@ class Program:
 
 
 NEVER = 1 << 63
+TAKEN_BACK = -1
 
 
 def concerns(kind: int, watched: str, type_: int, path: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from sim.history import History, Operation
 from zooweeper.model.acl import OPEN, Acl
+from zooweeper.model.events import WatchMode
 from zooweeper.ops.create import Create
 from zooweeper.ops.data import SetData
 from zooweeper.replica.outbox import Notice
@@ -53,6 +54,8 @@ class Client(Protocol):
     def intrude(self) -> None: ...
 
     def identify(self, name: str) -> None: ...
+
+    def unwatch(self, mode: WatchMode, path: str, owner: Any = None) -> None: ...
 
     def drop(self) -> None: ...
 

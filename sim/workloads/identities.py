@@ -16,8 +16,9 @@ from zooweeper.ops.read import Exists, GetChildren2, ListSubtree, WhoAmI
 PEOPLE = ("ann", "bob")
 MINE = Acl(31, Id("auth", ""))
 LISTS = (
-    [MINE],
     [MINE, Acl(1, ANYONE)],
+    [MINE, Acl(17, Id("digest", "bob:proven"))],
+    [Acl(31, Id("digest", "ann:proven")), Acl(23, Id("digest", "bob:proven"))],
     [Acl(31, Id("digest", "ann:proven")), Acl(1, Id("digest", "bob:proven"))],
     [Acl(31, ANYONE)],
     [Acl(13, Id("digest", "bob:proven")), Acl(16, ANYONE)],
@@ -26,14 +27,12 @@ LISTS = (
 
 class Identities(Workload):
     name = "identities"
+    roots = ("/identities/a", "/identities/b", "/identities/c")
 
     def act(self, chance: Random) -> None:
-        path = f"{self.root}/{chance.choice('abc')}"
-        what = chance.randrange(len(DOINGS) + 2)
-        if what >= len(DOINGS):
+        if chance.random() < 0.15:  # once a session; who has not is nobody
             self.client.identify(chance.choice(PEOPLE))
-            return
-        DOINGS[what](self, path, chance)
+        chance.choice(DOINGS)(self, chance.choice(self.roots), chance)
 
     def _create(self, path: str, chance: Random) -> None:
         self.create(path, self.value(), acl=chance.choice(LISTS))
@@ -48,13 +47,13 @@ class Identities(Workload):
         self.ask(GetData, path, GetData.Request(path, chance.random() < 0.5))
 
     def _set_acl(self, path: str, chance: Random) -> None:
-        self.ask(SetAcl, path, SetAcl.Request(path, chance.choice(LISTS), chance.choice((-1, -1, 0))))
+        self.ask(SetAcl, path, SetAcl.Request(path, chance.choice(LISTS), chance.choice((-1, -1, -1, 0))))
 
     def _get_acl(self, path: str, chance: Random) -> None:
         self.ask(GetAcl, path, GetAcl.Request(path), linear=chance.random() < 0.3)
 
     def _delete(self, path: str, chance: Random) -> None:
-        target = chance.choice((path, f"{path}/x"))
+        target = chance.choice((path, f"{path}/x", f"{path}/x"))
         self.ask(Delete, target, Delete.Request(target, -1))
 
     def _look(self, path: str, chance: Random) -> None:
@@ -71,7 +70,7 @@ class Identities(Workload):
         self.ask(WhoAmI, "", WhoAmI.Request())
 
     def _several(self, path: str, chance: Random) -> None:
-        paths = [f"{self.root}/{name}" for name in "abc"]
+        paths = self.roots
         if chance.random() < 0.5:
             self.ask(MultiRead, "", MultiRead.Request([Part(GetData.code, GetData.Request(one)) for one in paths]))
         else:
@@ -81,10 +80,12 @@ class Identities(Workload):
 
 DOINGS = (
     Identities._create,
-    Identities._create,
     Identities._below,
     Identities._set,
+    Identities._set,
     Identities._get,
+    Identities._get,
+    Identities._set_acl,
     Identities._set_acl,
     Identities._get_acl,
     Identities._delete,

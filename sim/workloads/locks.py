@@ -36,6 +36,7 @@ class Locks(Workload):
         self.mine = ""  # path of our place in the line
         self.token = 0
         self.writes = 0
+        self.looking = False
 
     def act(self, chance: Random) -> None:
         if not self.wanted:
@@ -46,13 +47,17 @@ class Locks(Workload):
             self._look()
 
     def _look(self) -> None:
-        self.ask(GetChildren, LINE, GetChildren.Request(LINE, True))
+        if not self.looking:
+            self.looking = True
+            self.ask(GetChildren, LINE, GetChildren.Request(LINE, True))
 
     def on_event(self, notice: Notice) -> None:
         if self.mine and not self.stopped and notice.path == LINE:
             self._look()
 
     def on_answer(self, operation: Operation) -> None:
+        if operation.code == GetChildren.code:
+            self.looking = False
         if self.stopped:
             return
         if operation.code == Create2.code:

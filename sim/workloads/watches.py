@@ -5,6 +5,7 @@ that move from node to node.
 """
 
 from random import Random
+from typing import Any
 
 from sim.history import Operation
 from sim.workloads.base import Workload
@@ -19,39 +20,64 @@ from zooweeper.ops.read import Exists, GetChildren, GetChildren2
 from zooweeper.ops.watches import AddWatch
 from zooweeper.replica.outbox import Notice
 
-LASTING_MAX = 2  # of one session: they are never taken back, and every event costs
+LASTING_MAX = 2  # of one session: every event costs
 
 
 class Watches(Workload):
     name = "watches"
-    lasting = 0
+    roots = ("/watches/a", "/watches/b")
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self.lasting: list[tuple[WatchMode, str]] = []
 
     def act(self, chance: Random) -> None:
-        path = f"{self.root}/{chance.choice('ab')}"
-        deep = chance.choice((path, path, f"{path}/x", f"{path}/y"))
-        what = chance.random()
-        if what < 0.15:
-            self.ask(GetData, deep, GetData.Request(deep, True))
-        elif what < 0.25:
-            self.ask(Exists, deep, Exists.Request(deep, True), linear=chance.random() < 0.3)
-        elif what < 0.35:
-            kind = chance.choice((GetChildren, GetChildren2))
-            self.ask(kind, path, kind.Request(path, True))
-        elif what < 0.42 and self.lasting < LASTING_MAX:
-            self.lasting += 1
+        path = chance.choice(self.roots)
+        deep = chance.choice((path, f"{path}/x", f"{path}/y"))
+        chance.choice(LOOKS)(self, path, deep, chance)
+        chance.choice(CHANGES)(self, path, deep, chance)
+
+    # --- what sets watches
+
+    def _data(self, path: str, deep: str, chance: Random) -> None:
+        self.ask(GetData, deep, GetData.Request(deep, True))
+
+    def _exists(self, path: str, deep: str, chance: Random) -> None:
+        self.ask(Exists, deep, Exists.Request(deep, True), linear=chance.random() < 0.3)
+
+    def _children(self, path: str, deep: str, chance: Random) -> None:
+        kind = chance.choice((GetChildren, GetChildren2))
+        self.ask(kind, path, kind.Request(path, True))
+
+    def _lasting(self, path: str, deep: str, chance: Random) -> None:
+        if len(self.lasting) < LASTING_MAX:
             mode = chance.choice((WatchMode.PERSISTENT, WatchMode.RECURSIVE))
             where = chance.choice((path, self.root))
+            self.lasting.append((mode, where))
             self.ask(AddWatch, where, AddWatch.Request(where, mode))
-        elif what < 0.65:
-            self.create(deep, self.value())
-        elif what < 0.8:
-            self.ask(SetData, deep, SetData.Request(deep, self.value(), -1))
-        elif what < 0.92:
-            self.ask(Delete, deep, Delete.Request(deep, -1))
-        elif what < 0.96:
-            self.ask(DeleteRecursive, path, DeleteRecursive.Request(path, 0))
-        else:
-            self._several(path)
+        elif chance.random() < 0.3:
+            self.client.unwatch(*self.lasting.pop(), self)
+
+    # --- what fires them
+
+    def _nothing(self, path: str, deep: str, chance: Random) -> None:
+        pass
+
+    def _create(self, path: str, deep: str, chance: Random) -> None:
+        self.create(deep, self.value())
+
+    def _set(self, path: str, deep: str, chance: Random) -> None:
+        self.ask(SetData, deep, SetData.Request(deep, self.value(), -1))
+
+    def _delete(self, path: str, deep: str, chance: Random) -> None:
+        self.ask(Delete, deep, Delete.Request(deep, -1))
+
+    def _clear(self, path: str, deep: str, chance: Random) -> None:
+        self.ask(DeleteRecursive, path, DeleteRecursive.Request(path, 0))
+        self.create(path, self.value())
+
+    def _both(self, path: str, deep: str, chance: Random) -> None:
+        self._several(path)
 
     def _several(self, path: str) -> None:
         """Both a znode and its child, in one entry: their events must come together."""
@@ -70,4 +96,17 @@ class Watches(Workload):
             raise Violation("watches", f"an answer older than the event before it: {operation}")
 
     def on_lost(self) -> None:
-        self.lasting = 0
+        self.lasting.clear()
+
+
+LOOKS = (Watches._data, Watches._data, Watches._exists, Watches._children, Watches._lasting)
+CHANGES = (
+    Watches._nothing,
+    Watches._create,
+    Watches._create,
+    Watches._set,
+    Watches._set,
+    Watches._delete,
+    Watches._clear,
+    Watches._both,
+)
