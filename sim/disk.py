@@ -182,6 +182,7 @@ class SimDisk:
         self.cut_on = ""  # or any of this name
         self.cut_after = False  # rather the one behind that
         self.failing: dict[str, int] = {}  # operation: how many more of it succeed before one fails with EIO
+        self.sticky = False  # it goes on to fail, in later lives as well
         self._made = False
         self._locked = False
         self._names: dict[str, Inode] = {}
@@ -285,12 +286,13 @@ class SimDisk:
         self.life += 1
         self._locked = False
         self.cut_at, self.cut_on = -1, ""
-        self.failing.clear()
+        if not self.sticky:
+            self.failing.clear()
 
     def calm(self) -> None:
         """No more errors, and room for all."""
         self.capacity = ROOM
-        self.cut_at, self.cut_on = -1, ""
+        self.cut_at, self.cut_on, self.sticky = -1, "", False
         self.failing.clear()
 
     def _restart(self) -> None:
@@ -323,6 +325,7 @@ class SimDisk:
 
     def wipe(self) -> None:
         """A new, empty disk."""
+        self.calm()
         self._made = False
         self._names, self._durable_names = {}, {}
         self._history.clear()

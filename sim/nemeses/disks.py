@@ -41,16 +41,18 @@ def _fast(node: Node, disk_us: int) -> None:
 
 
 def error(ensemble: Ensemble, chance: random.Random) -> None:
-    """The next operation of a kind fails, once."""
+    """The next operation of a kind fails; once, or from then on until somebody replaces something."""
     found = prey(ensemble, chance)
     if found is not None:
         node, store = found
         store.disk.failing = {chance.choice(ERRORS): chance.randrange(3)}
+        store.disk.sticky = chance.random() < 0.3
         ensemble.later(chance.randrange(50 * MS, 1500 * MS), _replaced, ensemble, node, store)
 
 
 def _replaced(ensemble: Ensemble, node: Node, store: DiskStore) -> None:
     store.disk.failing.clear()
+    store.disk.sticky = False
     revive(ensemble, node)
 
 
@@ -105,6 +107,11 @@ def _lost_sector(disk: SimDisk, name: str, at: int, chance: random.Random) -> No
     disk.poke(name, start, bytes(min(SECTOR, disk.size(name) - start)))
 
 
+def _stale_sector(disk: SimDisk, name: str, at: int, chance: random.Random) -> None:
+    """As it was before the last writes to it, in a file that only grows."""
+    disk.poke(name, at, bytes(min(SECTOR - at % SECTOR, disk.size(name) - at)))
+
+
 def _unreadable_sector(disk: SimDisk, name: str, at: int, chance: random.Random) -> None:
     disk.spoil(name, at)
 
@@ -128,6 +135,8 @@ HARMS: tuple[Callable[[SimDisk, str, int, random.Random], None], ...] = (
     _flipped_bits,
     _flipped_bits,
     _lost_sector,
+    _stale_sector,
+    _stale_sector,
     _unreadable_sector,
     _misdirected_write,
     _short_file,
