@@ -222,6 +222,7 @@ class Network:
         self.nodes: dict[int, Any] = {}
         self.streams: dict[tuple[int, int], Stream] = {}
         self.cut: dict[tuple[int, int], bool] = {}  # (from, to)
+        self.initial: dict[int, int] = {}  # see checks/durable.py
         self.slow: dict[tuple[int, int], Quality] = {}  # (from, to): a link that is not like the others
 
     def now(self) -> Quality:

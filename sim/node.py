@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sim.checks.durable import Kept
 from sim.disk import PowerCut
 from sim.network import Network
 from sim.words import words
@@ -120,7 +121,7 @@ class Node:
         self.deliver: Callable[[Any], None] = lambda delivery: None
         self.on_crash: Callable[[], None] = lambda: None
         self.observe: Callable[[Node], None] = lambda node: None
-        self.epochs = (0, 0)  # accepted and current, as the disk reported them durable
+        self.kept = Kept(id, network.initial)
         self._jobs: deque[Job] = deque()
         self._writing: list[Job] = []
         self._disk_busy = False
@@ -168,14 +169,13 @@ class Node:
             self.world.mark(what)
         if self.store.repaired:
             self.world.mark("a node came back without its memory")
-            self.lost, self.epochs = True, (0, 0)
+            self.lost = True
         elif self.harmed:
             self.world.mark("damage cost nothing")
         elif self.lost and recovered.current:  # it was synchronized, and died before it was told so
             self.lost = False
         self.harmed = self._regaining = False
-        if (recovered.accepted, recovered.current) < self.epochs or recovered.current < self.epochs[1]:
-            raise Violation("epochs never fall", f"node {self.id}: {self.epochs}, then {recovered}")
+        self.kept.started(recovered, self.store.repaired)
         self.batches = [logged.batch for logged in recovered.batches]
         self.world.note(
             self.name, f"starts; log ends at {recovered.last}, epochs {recovered.accepted} {recovered.current}"
@@ -343,6 +343,7 @@ class Node:
 
     def _send(self, to: int, message: Any) -> None:
         assert self.brain is not None
+        self.kept.says(message, to)
         if to == self.id:
             if self.world.traced:
                 self.world.note(self.name, Noted("← self", message))
@@ -361,6 +362,7 @@ class Node:
         self._seam()
 
     def _mirror(self, records: Sequence[Record]) -> None:
+        self.kept.given(records)
         for record in records:
             if self.world.traced:
                 self.world.note(self.name, Noted("disk", record))
@@ -401,10 +403,11 @@ class Node:
             except OSError as error:
                 self._disk_failed(error)
                 return
-            accepted = max((record.epoch for record in records if isinstance(record, durable.Accepted)), default=0)
-            current = max((record.epoch for record in records if isinstance(record, durable.Current)), default=0)
-            self.epochs = (max(self.epochs[0], accepted), max(self.epochs[1], current))
-            if current and self.lost:
+            assert self.brain is not None
+            self.kept.wrote(records, self.brain.status().role == "leader")
+            for job in self._jobs:
+                self.kept.given(job.records)
+            if self.lost and any(type(record) is durable.Current for record in records):
                 self.lost = False
                 self.world.mark("a node that had lost its memory was synchronized")
         self.world.note(self.name, f"disk has {len(records)} records")

@@ -92,6 +92,7 @@ def build(
     ]
     network.nodes = {node.id: node for node in nodes}
     ledger = Ledger(world)
+    ledger.nodes = nodes
     for node in nodes:
         node.observe = ledger.observe
     return Ensemble(world, network, nodes), ledger
@@ -133,9 +134,7 @@ def liveness(ensemble: Ensemble, work: Work) -> None:
     world.note("world", f"heals {core}")
     ensemble.heal(core)
     if not run_until(world, PROGRESS_US, work.probe()):
-        raise Violation(
-            "liveness", f"{core} are whole for {PROGRESS_US // SECOND} s, no progress: {states(ensemble)}"
-        )
+        raise Violation("liveness", f"{core} are whole for {PROGRESS_US // SECOND} s, no progress: {states(ensemble)}")
 
 
 def order(ensemble: Ensemble, work: Work) -> None:
