@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 QUEUE_MAX = 65_536  # requests that wait in a client; beyond it ThrottledOp, at once
 CONNECT_MS_MIN = 250  # for one try to connect; a third of the timeout per round of hosts otherwise
 XID_MAX = 0x7FFFFFFF
+NUMBER_MAX = 1 << 62  # no session lives for so many requests
 FOREVER_MS = 1 << 62
 EXPIRED = ErrorCode.SESSION_EXPIRED
 
@@ -317,8 +318,8 @@ class ClientCore:
         self._queue.clear()
 
     def _on_welcomed(self, event: Welcomed) -> None:
-        if not self._linked or self.state is State.CONNECTED:
-            self._leave("a second welcome")
+        if not self._linked or self.state is State.CONNECTED or event.number > NUMBER_MAX:
+            self._leave("a second welcome, or one that cannot be")
             return
         self.session, self.secret, self.timeout_ms = event.session, event.secret, event.timeout_ms
         self.node = event.node

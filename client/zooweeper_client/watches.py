@@ -86,9 +86,12 @@ class Watches:
         return True
 
     def fire(self, event: int, path: str) -> list[int]:
-        """The watchers of an event of a server, each once; one-shot ones are gone after it."""
+        """The watchers of an event of a server, each once; one-shot ones are gone after it. Nobody hears of an event
+        that is none, or of what is no path."""
         hit: dict[int, None] = {}
-        for kind in CONSUMES.get(event, ()):
+        if event not in CONSUMES or not path.startswith("/"):
+            return []
+        for kind in CONSUMES[event]:
             watchers = self._tables[kind].pop(path, None)
             if watchers:
                 self._count -= len(watchers)

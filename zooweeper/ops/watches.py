@@ -57,7 +57,10 @@ def _set_watches(request: Any, view: View) -> Nothing:
             event = missed(node, request.seen)
             if event is None:
                 view.watch(path, type)
-            elif node is None or view.allowed(node.acl, Perm.READ):
+            elif node is None:
+                validate(path)  # nobody has seen a node that cannot be; nor could its name be told
+                view.notify(event, path)
+            elif view.allowed(node.acl, Perm.READ):
                 view.notify(event, path)
     return Nothing()
 

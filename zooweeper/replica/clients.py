@@ -340,7 +340,7 @@ class Clients:
                     return  # nobody is left to ask what stands behind it; the hang-up follows
             elif head.kind is Kind.READ:
                 self._read(connection, head.ask)
-            elif head.kind is Kind.BARRIER and head.zxid and head.zxid <= replica.state.zxid:
+            elif head.kind is Kind.BARRIER and 0 <= head.zxid <= replica.state.zxid:
                 connection.barriers -= 1
                 if head.ask.code == Sync.code:
                     body = Sync.Result(Sync.Request.decode(head.ask.body).path).encode()
@@ -388,7 +388,7 @@ class Clients:
     def barrier_answered(self, token: int, zxid: int) -> None:
         """A quorum confirmed the leader after the question; execute up to `zxid` first."""
         for connection, pending in self._asked.pop(token, ()):
-            pending.zxid = max(zxid, 1)
+            pending.zxid = zxid
             self._behind[connection.id] = connection
         self.caught_up()
 
@@ -396,7 +396,7 @@ class Clients:
         """More was executed: barriers may be reached."""
         for connection in list(self._behind.values()):
             self._drain(connection)
-            if not any(one.kind is Kind.BARRIER and one.zxid for one in connection.pending):
+            if not any(one.kind is Kind.BARRIER and one.zxid >= 0 for one in connection.pending):
                 self._behind.pop(connection.id, None)
 
     def leader_lost(self) -> None:

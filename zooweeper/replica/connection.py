@@ -10,6 +10,8 @@ from enum import IntEnum
 
 from zooweeper.replica.events import Ask, Connect
 
+NOT_KNOWN = -1  # 0 is the zxid of an ensemble in which nothing was written yet
+
 
 class Kind(IntEnum):
     """What a pending request waits for."""
@@ -30,7 +32,7 @@ class Pending:
         self.ask = ask
         self.number = number  # WRITE: by which it finds its entry
         self.ticket = ticket  # WRITE: its place among what this node forwards
-        self.zxid = 0  # BARRIER: to be executed first (0: not known yet); DONE: of its entry, 0: when it leaves
+        self.zxid = NOT_KNOWN  # BARRIER: to be executed first; DONE: of its entry, 0: when it leaves
         self.error = 0  # DONE
         self.body = b""
         self.detail = ""
