@@ -41,6 +41,12 @@ def changed(**changes: Any) -> str:
     return json.dumps({"id": 1, "cluster": "c", "members": members} | changes)
 
 
+def member(**changes: object) -> str:
+    """The same, with a member of it changed."""
+    (one,) = json.loads(changed())["members"]
+    return changed(members=[one | changes])
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [
@@ -52,6 +58,19 @@ def changed(**changes: Any) -> str:
         (changed(id=2), "id 2 is not one of its members"),
         (changed(timing={"tick": 5}), "unknown timing tick; known: discovery_ms"),
         (changed(timing={"tick_ms": 0}), "timing must be an object of positive milliseconds"),
+        (changed(timing={"tick_ms": True}), "timing must be an object of positive milliseconds"),
+        (changed(timing={"tick_ms": 10**20}), "timing must be an object of positive milliseconds"),
+        (changed(timing={"a\nb": 1}), "unknown timing a\\nb"),
+        (changed(id=True), "id True is not one of its members"),
+        (changed(cluster="\ud800"), "cluster holds half a character"),
+        (changed(cluster="c" * 300), "cluster must be text of at most 255 bytes"),
+        (changed(super_digest=5), "super_digest must be text"),
+        (member(id=1e999), "a member's id is 1 to 255"),
+        (member(id=256), "a member's id is 1 to 255"),
+        (member(grpc="h:²"), "not an address"),
+        (member(grpc="h:" + "9" * 5000), "grpc must be text of at most 255 bytes"),
+        ("[" * 100_000, "is not JSON"),
+        (" " * 2_000_000 + "{}", "is larger than 1 MiB"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, content: str, line: str) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from zooweeper.cli import status, text
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
-from zooweeper.cli.settings import SettingsError
+from zooweeper.cli.settings import SettingsError, number
 from zooweeper.cli.status import Asker, Health, NodeStatus, health
 
 EXAMPLES = """\
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="of status")
     given = parser.parse_args(argv)
     try:
-        if given.what.isdigit():
-            return deploy(Path(given.dir), int(given.what), given.base_port)
+        if number(given.what) >= 0:
+            return deploy(Path(given.dir), number(given.what), given.base_port)
         command = COMMANDS.get(given.what)
         if command is None:
             parser.error(f'no such command "{given.what}"{text.did_you_mean(given.what, COMMANDS)}')
@@ -212,9 +212,9 @@ COMMANDS: dict[str, Callable[[Ensemble, argparse.Namespace], int]] = {
 
 
 def _one(ensemble: Ensemble, given: argparse.Namespace) -> int:
-    if given.node is None or not given.node.isdigit():
+    if given.node is None or number(given.node) < 0:
         raise EnsembleError(f"{given.what} needs a node's id, one of {', '.join(map(str, ensemble.ids))}")
-    return ensemble.member(int(given.node)).id
+    return ensemble.member(number(given.node)).id
 
 
 def _nodes(ensemble: Ensemble, given: argparse.Namespace) -> tuple[int, ...] | None:

@@ -40,17 +40,18 @@ def read_scores(path: Path) -> Schools:
     except UnicodeDecodeError:
         raise Failure(f"{path} is not a text file", USAGE) from None
     rows = csv.DictReader(text.splitlines())
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise Failure(f"{path} has no column {' and no column '.join(missing)} in its first line", USAGE)
     schools: Schools = {}
-    for row in rows:
-        try:
+    try:
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise Failure(f"{path} has no column {' and no column '.join(missing)} in its first line", USAGE)
+        for row in rows:
             schools.setdefault(str(int(row["school"])), []).append(int(row["score_milli"]))
-        except (TypeError, ValueError):
-            raise Failure(
-                f"{path}, line {rows.line_num}: school and score_milli must be whole numbers", USAGE
-            ) from None
+    except (TypeError, ValueError):
+        what = "school and score_milli must be whole numbers"
+        raise Failure(f"{path}, line {rows.line_num}: {what}", USAGE) from None
+    except csv.Error as error:
+        raise Failure(f"{path}, line {rows.line_num}: {error}", USAGE) from None
     if not schools:
         raise Failure(f"{path} holds no scores", USAGE)
     return schools

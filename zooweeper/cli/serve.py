@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooweeper.cli.settings import DATA_FOLDER, EnsembleSettings, SettingsError, parse_address, read_node, write_node
+from zooweeper.cli.settings import (
+    DATA_FOLDER,
+    NODES_MAX,
+    EnsembleSettings,
+    SettingsError,
+    number,
+    parse_address,
+    read_node,
+    write_node,
+)
 from zooweeper.model.config import Member
 
 if TYPE_CHECKING:
@@ -53,14 +62,15 @@ def make_folder(folder: Path, node: int, cluster: str, members: Sequence[Member]
 
 def parse_member(text: str) -> Member:
     """`1=host`, with the default ports, or `1=host:wire:grpc:peer:admin`."""
-    number, equals, rest = text.partition("=")
+    shown_id, equals, rest = text.partition("=")
     host, *given = rest.split(":") if not rest.startswith("[") else [rest.partition("]")[0][1:]]
-    if not equals or not number.isdigit() or not host or len(given) not in (0, 4):
+    id = number(shown_id)
+    if not equals or not 1 <= id <= NODES_MAX or not host or len(given) not in (0, 4):
         raise SettingsError(f"not a member: {text!r}, expected ID=HOST or ID=HOST:WIRE:GRPC:PEER:ADMIN")
     wire, grpc, peer, admin = given or ("2181", "5181", "2888", "8081")
     doors = {"wire": wire, "grpc": grpc, "peer": peer, "admin": admin}
     shown = f"[{host}]" if ":" in host else host
-    return Member(int(number), **{door: parse_address(f"{shown}:{port}") for door, port in doors.items()})
+    return Member(id, **{door: parse_address(f"{shown}:{port}") for door, port in doors.items()})
 
 
 def __getattr__(name: str) -> "click.Command":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
 ENSEMBLE_FILE = "ensemble.json"
 NODE_FILE = "node.json"
@@ -21,6 +22,9 @@ them out, a thousand apart."""
 
 BASE_STEP = 1000
 NODES_MAX = 255
+FILE_BYTES_MAX = 1 << 20  # of a settings file
+SHOWN_MAX = 200  # characters of what somebody wrote, in an error
+HOUR_MS = 3_600_000
 
 
 class SettingsError(Exception):
@@ -49,9 +53,15 @@ def member_at(node: int, base_port: int | None, host: str = "127.0.0.1") -> Memb
 def parse_address(text: str) -> Address:
     """`host:port`, `[v6]:port`. SettingsError for anything else."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise SettingsError(f"not an address: {text!r}, expected host:port such as 127.0.0.1:5181")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not 0 < number(port) < 65536:
+        raise SettingsError(f"not an address: {text[:SHOWN_MAX]!r}, expected host:port such as 127.0.0.1:5181")
+    return Address(host, number(port))
+
+
+def number(text: str) -> int:
+    """A small whole number in plain digits; -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
 
 
 def write_json(path: Path, value: object) -> None:
@@ -90,15 +100,15 @@ def read_node(folder: Path) -> Config:
     value = _read(path)
     members = _members(value, path)
     node = value.get("id")
-    if not isinstance(node, int) or node not in [member.id for member in members]:
-        raise SettingsError(f"{path}: id {node!r} is not one of its members")
+    if type(node) is not int or node not in [member.id for member in members]:
+        raise SettingsError(f"{path}: id {_shown(node)} is not one of its members")
     return Config(
         id=node,
         cluster=_text(value, "cluster", path),
         members=members,
         data_dir=str(folder / DATA_FOLDER),
         timing=_timing(value.get("timing", {}), path),
-        super_digest=value.get("super_digest", ""),
+        super_digest=_plain(value.get("super_digest", ""), "super_digest", path),
     )
 
 
@@ -108,12 +118,14 @@ def _member_out(member: Member) -> dict[str, object]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB")
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise SettingsError(f"no {path.name} in {path.parent}") from None
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise SettingsError(f"{path} is not a JSON object")
@@ -124,7 +136,21 @@ def _text(value: dict[str, Any], key: str, path: Path) -> str:
     text = value.get(key)
     if not isinstance(text, str) or not text:
         raise SettingsError(f"{path}: {key} is missing")
+    return _plain(text, key, path)
+
+
+def _plain(text: object, key: str, path: Path) -> str:
+    """Text that can be written anywhere, and is no longer than a cluster's name may be."""
+    if not isinstance(text, str) or len(text.encode("utf-8", "surrogatepass")) > CLUSTER_BYTES_MAX:
+        raise SettingsError(f"{path}: {key} must be text of at most {CLUSTER_BYTES_MAX} bytes")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise SettingsError(f"{path}: {key} holds half a character")
     return text
+
+
+def _shown(value: object) -> str:
+    """What somebody wrote, as a piece of one line."""
+    return ascii(value)[:SHOWN_MAX] if not isinstance(value, str) else ascii(value)[1:-1][:SHOWN_MAX]
 
 
 def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
@@ -134,10 +160,12 @@ def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
     members = []
     for row in rows:
         try:
-            doors = {door: parse_address(str(row[door])) for door, _ in PORTS}
-            members.append(Member(int(row["id"]), **doors))
-        except (KeyError, TypeError, ValueError) as error:
+            id, doors = row["id"], {door: parse_address(_plain(row[door], door, path)) for door, _ in PORTS}
+        except (KeyError, TypeError) as error:
             raise SettingsError(f"{path}: a member is incomplete ({error!r})") from None
+        if type(id) is not int or not 1 <= id <= NODES_MAX:
+            raise SettingsError(f"{path}: a member's id is 1 to {NODES_MAX}")
+        members.append(Member(id, **doors))
     if len({member.id for member in members}) != len(members):
         raise SettingsError(f"{path}: two members have one id")
     return tuple(members)
@@ -145,9 +173,9 @@ def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
 
 def _timing(value: Any, path: Path) -> Timing:
     known = {field.name for field in fields(Timing)}
-    if not isinstance(value, dict) or not all(isinstance(item, int) and item > 0 for item in value.values()):
-        raise SettingsError(f"{path}: timing must be an object of positive milliseconds")
+    if not isinstance(value, dict) or not all(type(item) is int and 0 < item <= HOUR_MS for item in value.values()):
+        raise SettingsError(f"{path}: timing must be an object of positive milliseconds, at most {HOUR_MS}")
     unknown = sorted(set(value) - known)
     if unknown:
-        raise SettingsError(f"{path}: unknown timing {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        raise SettingsError(f"{path}: unknown timing {_shown(unknown[0])}; known: {', '.join(sorted(known))}")
     return Timing(**value)

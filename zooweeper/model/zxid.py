@@ -4,10 +4,13 @@ Rules: plain ints everywhere, so that comparing is the order of the log; only th
 Clients see one opaque 64-bit number; people see `epoch:counter`.
 """
 
+import re
+
 COUNTER_BITS = 40
 COUNTER_MAX = (1 << COUNTER_BITS) - 1
 EPOCH_MAX = (1 << 23) - 1  # one bit less than the field: clients read a signed 64-bit number
 ZXID_MAX = EPOCH_MAX << COUNTER_BITS | COUNTER_MAX
+_SHOWN = re.compile("([0-9]{1,8}):([0-9]{1,13})")
 
 
 def make(epoch: int, counter: int) -> int:
@@ -38,7 +41,7 @@ def show(zxid: int) -> str:
 
 def parse(text: str) -> int:
     """The zxid that `show` printed. ValueError for anything else."""
-    epoch, _, counter = text.partition(":")
-    if not (epoch.isdigit() and counter.isdigit()):
+    found = _SHOWN.fullmatch(text)
+    if found is None or int(found[1]) > EPOCH_MAX or int(found[2]) > COUNTER_MAX:
         raise ValueError(f"not a zxid: {text!r}, expected epoch:counter such as 2:17")
-    return make(int(epoch), int(counter))
+    return make(int(found[1]), int(found[2]))
