@@ -5,6 +5,7 @@ repeats it. Exit code 1 with findings, 2 for a command line that cannot be.
 """
 
 import argparse
+import logging
 import math
 import random
 import sys
@@ -45,6 +46,7 @@ class Done(NamedTuple):
 
 def work(name: str, seed: int, seconds: float, inputs: int) -> Done:
     """Fuzz one target until the time is over, or so many inputs are, or something is found."""
+    logging.disable()
     fuzzer = Fuzzer(TARGETS[name], seed)
     began = time.monotonic()
     finding = None

@@ -5,6 +5,7 @@ written is written, each as it comes out: a thing that cannot be encoded or writ
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from random import Random
 from typing import Any
 
@@ -110,8 +111,10 @@ class Subject:
         return role.attempt if isinstance(role, Following | Leading) else 0
 
 
-def _vote(role: Role, choice: int, epoch: int = EPOCH, zxid: int = LAST) -> Vote:
-    return Vote(int(role), epoch, zxid, True, choice, False)
+def vote(role: int, choice: int, epoch: int = EPOCH, zxid: int = LAST) -> Vote:
+    """Of a node fit to lead, of whom nothing else is to be said."""
+    said: dict[str, Any] = {"state": int(role), "epoch": epoch, "zxid": zxid, "eligible": True, "choice": choice}
+    return Vote(*[said.get(field.name, False) for field in fields(Vote)])
 
 
 def alone() -> Subject:
@@ -130,7 +133,7 @@ def looking() -> Subject:
 def discovering() -> Subject:
     """Follows node 3, which has not answered."""
     node = looking()
-    node.hear(BEST, _vote(Role.LEADING, BEST))
+    node.hear(BEST, vote(Role.LEADING, BEST))
     return node
 
 
@@ -184,7 +187,7 @@ def returning() -> Subject:
     node = following()
     node.step(PeerDown(BEST))
     node.step(PeerUp(BEST))
-    node.hear(BEST, _vote(Role.LEADING, BEST))
+    node.hear(BEST, vote(Role.LEADING, BEST))
     node.hear(BEST, NewEpoch(node.attempt, NEXT))
     return node
 
@@ -201,7 +204,7 @@ def leading() -> Subject:
     """Elected; nobody has followed yet."""
     node = electing()
     for peer in (OTHER, BEST):
-        node.hear(peer, _vote(Role.LOOKING, ME, EPOCH, COMMITTED))
+        node.hear(peer, vote(Role.LOOKING, ME, EPOCH, COMMITTED))
     return node
 
 

@@ -4,15 +4,32 @@ Rules: one row each; a decoder that reads what others wrote and stands here not 
 """
 
 from fuzz.target import Target
+from fuzz.targets.answers import Answers
+from fuzz.targets.doors import Doors, UnaryCalls
 from fuzz.targets.entries import Entries
 from fuzz.targets.folders import Folders, Records
 from fuzz.targets.images import Images
 from fuzz.targets.peers import Peers
 from fuzz.targets.records import Requests, Results
 from fuzz.targets.reports import Reports
+from fuzz.targets.settings import Settings
 from fuzz.targets.sheets import Sheets
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (Requests(), Results(), Peers(), Entries(), Reports(), Images(), Sheets(), Folders(), Records())
+    for target in (
+        Requests(),
+        Results(),
+        Peers(),
+        Entries(),
+        Reports(),
+        Images(),
+        Sheets(),
+        Folders(),
+        Records(),
+        Doors(),
+        UnaryCalls(),
+        Answers(),
+        Settings(),
+    )
 }

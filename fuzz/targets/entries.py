@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Hashable, Sequence
 
 from fuzz.mutator import Mutator
+from fuzz.records import odd_body
 from fuzz.subject import BEST, following
 from fuzz.target import Run, Target
 from fuzz.values import TIME_MS, play, requests
@@ -53,7 +54,7 @@ class Entries(Target):
         at = mutator.rng.randrange(len(pieces))
         head, body = pieces[at][:REQUEST_SIZE], pieces[at][REQUEST_SIZE:]
         if mutator.rng.random() < 0.8:
-            body = mutator.mutate(body, [other[REQUEST_SIZE:] for other in mutator.rng.sample(list(others), 3)])
+            body = odd_body(REQUEST.unpack(head)[3], body, mutator)
         else:
             head = mutator.mutate(head, (head,))[:REQUEST_SIZE].ljust(REQUEST_SIZE, b"\0")
         pieces[at] = head[:-4] + len(body).to_bytes(4) + body

@@ -25,6 +25,7 @@ from fuzz.subject import (
     SEGMENT_BYTES,
     STATES,
     Subject,
+    vote,
 )
 from fuzz.target import Run, Target
 from fuzz.values import EPOCH, batch
@@ -60,10 +61,7 @@ def _spoken(attempt: int, epoch: int) -> Sequence[Sequence[Message]]:
     snap_epochs = ((EPOCH, IMAGE_ZXID - make(EPOCH, 0)),)
     chunks = [zab.SnapChunk(attempt, place, False, data) for place, data in enumerate(IMAGE)]
     return [
-        *(
-            [zab.Vote(state, epoch, LAST, True, choice, False)]
-            for state, choice in ((0, ME), (0, BEST), (1, ME), (2, BEST), (2, OTHER))
-        ),
+        *([vote(state, choice, epoch)] for state, choice in ((0, ME), (0, BEST), (1, ME), (2, BEST), (2, OTHER))),
         [FollowerInfo(attempt, epoch, True)],
         [zab.NewEpoch(attempt, epoch)],
         [zab.AckEpoch(attempt, epoch, True, EPOCH, LAST, HISTORY, COMMITTED)],

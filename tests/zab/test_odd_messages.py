@@ -110,7 +110,7 @@ def test_what_no_follower_says_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        zab.Vote(3, EPOCH, LAST, True, 1, False),
+        subject.vote(3, 1),
         zab.FollowerInfo(OURS, EPOCH_MAX + 1, True),
         zab.Ack(OURS, NEXT, 1 << 63),
         zab.Forward(OURS, NEXT, 2, b"not two requests"),

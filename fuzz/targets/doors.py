@@ -1,0 +1,289 @@
+"""The gRPC door, from the bytes of a client's messages through the brain to the bytes of the answers.
+
+An input is a row of messages, each behind its length: the first says hello, or does not. They go into a real
+SessionStream on a node that leads alone. Whatever they say, the stream ends with one Failure or answers each request
+once and in order, and the node lives. `unary` does the same with one unary call.
+"""
+
+import asyncio
+import pickle
+from collections import deque
+from collections.abc import Coroutine, Hashable, Sequence
+from random import Random
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from fuzz.mutator import Mutator
+from fuzz.protobufs import Numbers
+from fuzz.records import odd_body
+from fuzz.subject import NOWHERE
+from fuzz.target import Run, Target
+from fuzz.values import SECRET, TIME_MS, requests
+from zooweeper.doors.grpc_client import SessionStream
+from zooweeper.doors.unary import Unary
+from zooweeper.model.acl import OPEN
+from zooweeper.model.config import Config, Member
+from zooweeper.model.durable import Recovered
+from zooweeper.ops.create import Create, CreateRequest
+from zooweeper.ops.session import Auth
+from zooweeper.ops.table import OPS
+from zooweeper.pb import client_pb2 as pb
+from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Received, Tick
+from zooweeper.replica.replica import Replica
+from zooweeper.replica.status import Status
+from zooweeper.runtime.gateway import Sink
+
+CONFIG = Config(1, "fuzz", (Member(1, NOWHERE, NOWHERE, NOWHERE, NOWHERE),), "", super_digest="super:hash")
+LENGTH = 4
+MESSAGES_MAX = 16
+TURNS_MAX = 2000  # of the loop that one input may take
+NUMBERS = (0, 1, 2, 1 << 40, 1 << 62, 200, 1000, 5000, *(code % (1 << 32) for code in OPS))
+
+
+def _leader() -> Replica:
+    """A node that leads alone, with one znode and no session."""
+    replica = Replica(CONFIG, Recovered(0, 0, 0, iter(()), 0, (), []), Random(2))
+    replica.step(Tick(0, TIME_MS))
+    replica.step(Tick(200, TIME_MS))
+    _settle(replica, {})
+    assert replica.zab.serving
+    return replica
+
+
+def _settle(replica: Replica, sinks: dict[int, Sink]) -> None:
+    """Carry out what it wants until it wants nothing; its disk is done at once."""
+    while outbox := replica.take():
+        assert not outbox.stop, outbox.stop
+        for delivery in outbox.deliver:
+            if delivery.connection in sinks:
+                sinks[delivery.connection].deliver(delivery)
+        for _, message in outbox.after:
+            replica.step(Received(1, message))
+        for event in outbox.written:
+            replica.step(event)
+
+
+LEADER = pickle.dumps(_leader())
+
+
+class Node:
+    """The loop of runtime/loop.py without time: a turn settles whatever was stepped. A Gateway."""
+
+    def __init__(self) -> None:
+        self.replica: Replica = pickle.loads(LEADER)
+        self.sinks: dict[int, Sink] = {}
+        self.connections = 0
+        self.due = False
+
+    def register(self, sink: Sink) -> int:
+        self.connections += 1
+        self.sinks[self.connections] = sink
+        return self.connections
+
+    def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
+        self.replica.step(event)
+        if not self.due:
+            self.due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.due = False
+        _settle(self.replica, self.sinks)
+
+    def disconnect(self, connection: int) -> None:
+        if self.sinks.pop(connection, None) is not None:
+            self.step(Disconnect(connection))
+
+    def status(self) -> Status:
+        return self.replica.status()
+
+
+class Aborted(Exception):
+    """The call ended with an error."""
+
+
+class Context:
+    """What gRPC gives a handler."""
+
+    def __init__(self, messages: Sequence[bytes]) -> None:
+        self.waiting = deque(messages)
+        self.written: list[bytes] = []
+
+    async def read(self) -> Any:
+        await asyncio.sleep(0)
+        return self.waiting.popleft() if self.waiting else grpc.aio.EOF
+
+    async def write(self, data: bytes) -> None:
+        await asyncio.sleep(0)
+        self.written.append(data)
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:4711"
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing: Any) -> None:
+        assert code is not grpc.StatusCode.INTERNAL, details
+        details.encode()
+        raise Aborted
+
+
+def pack(messages: Sequence[bytes]) -> bytes:
+    return b"".join(len(data).to_bytes(LENGTH) + data for data in messages)
+
+
+def unpack(data: bytes) -> list[bytes]:
+    """The messages of an input; the rest of it is the last one."""
+    messages: list[bytes] = []
+    at = 0
+    while at < len(data) and len(messages) < MESSAGES_MAX:
+        size = int.from_bytes(data[at : at + LENGTH])
+        messages.append(data[at + LENGTH : at + LENGTH + size])
+        at += LENGTH + size
+    return messages
+
+
+class Doors(Target):
+    name = "doors"
+    about = "messages of a client's Session stream, through door and brain and back"
+    refusals = ()
+    bytes_max = 1 << 20  # a node, a loop's tasks
+    calls_max = 100_000
+    words = (b"/a", b"\xed\xa0\x80", SECRET)
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run_until_complete(self, coroutine: Coroutine[Any, Any, Hashable]) -> Hashable:
+        """On a loop of this target's own, kept, since making one costs more than most inputs."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop.run_until_complete(coroutine)
+
+    def seeds(self) -> Sequence[bytes]:
+        hello = pb.Hello(version=1, timeout_ms=5000, results=10)
+        made = []
+        for xid, (code, request) in enumerate(requests(), 1):
+            asked = [pb.Request(xid=xid, code=code, body=request.encode())]
+            create = CreateRequest("/a", b"", list(OPEN)).encode()
+            first = pb.ClientMessage(hello=hello, requests=[pb.Request(xid=9, code=Create.code, number=1, body=create)])
+            made.append(pack([first.SerializeToString(), pb.ClientMessage(requests=asked).SerializeToString()]))
+        auth = Auth.Request(0, "digest", b"bob:secret").encode()
+        visitor = pb.ClientMessage(
+            hello=pb.Hello(version=1), ping=True, requests=[pb.Request(xid=1, code=4, linear=True)]
+        )
+        identify = pb.ClientMessage(requests=[pb.Request(xid=1, code=Auth.code, body=auth)])
+        attach = pb.ClientMessage(hello=pb.Hello(version=1, session=7, secret=SECRET, timeout_ms=1000, seen=1))
+        return [
+            *made,
+            pack([visitor.SerializeToString()]),
+            pack([pb.ClientMessage(hello=hello).SerializeToString(), identify.SerializeToString()]),
+            pack([attach.SerializeToString()]),
+        ]
+
+    def mutate(self, data: bytes, mutator: Mutator, others: Sequence[bytes]) -> bytes:
+        rng = mutator.rng
+        mutator.swollen = False
+        messages = unpack(data)
+        if not messages or rng.random() < 0.1:
+            return mutator.mutate(data, others)
+        at = rng.randrange(len(messages))
+        if rng.random() < 0.1:
+            messages[at] = mutator.mutate(messages[at])
+            return pack(messages)
+        if rng.random() < 0.3:
+            messages += unpack(rng.choice(others))[1:]
+        try:
+            message = pb.ClientMessage.FromString(messages[at])
+        except DecodeError:
+            return pack(messages)
+        if message.requests and rng.random() < 0.7:
+            request = rng.choice(message.requests)
+            request.body = odd_body(request.code, request.body, mutator)
+        else:
+            Numbers(mutator, NUMBERS).mutate(message)
+        messages[at] = message.SerializeToString()
+        return pack(messages)
+
+    def prepare(self) -> Run:
+        node = Node()
+        return lambda data: self.run_until_complete(self._talk(node, unpack(data)))
+
+    async def _talk(self, node: Node, messages: list[bytes]) -> Hashable:
+        context = Context(messages)
+        stream = asyncio.ensure_future(SessionStream(node, context, 1, CONFIG.super_digest).run())
+        for _ in range(TURNS_MAX):
+            if stream.done():
+                break
+            await asyncio.sleep(0)
+        else:
+            stream.cancel()
+            await asyncio.wait((stream,))
+            raise AssertionError("the stream waits for ever")
+        stream.result()
+        await asyncio.sleep(0)
+        return _judge(node, context, messages)
+
+
+def _judge(node: Node, context: Context, messages: list[bytes]) -> Hashable:
+    """What the client was told is sound, and the node is as it should be."""
+    answers, errors, events, failed = [], [], 0, None
+    for data in context.written:
+        message = pb.ServerMessage.FromString(data)
+        assert failed is None, "something after the failure"
+        events += sum(not item.xid and bool(item.event) for item in message.items)
+        answers += [item.xid for item in message.items if not item.event]
+        errors += [item.error for item in message.items]
+        failed = message.failure.error if message.HasField("failure") else None
+    asked: list[int] = []
+    for data in messages:
+        try:
+            asked += [request.xid for request in pb.ClientMessage.FromString(data).requests]
+        except DecodeError:
+            break
+    assert answers == asked[: len(answers)], "an answer out of its turn"
+    assert not len(node.replica.clients) and not node.sinks, "a connection that nobody closed"
+    assert node.replica.state.recompute_digest() == node.replica.state.digest()
+    return failed, events, tuple(errors[-2:]), len(answers)
+
+
+class UnaryCalls(Doors):
+    name = "unary"
+    about = "one unary call of a client, through door and brain and back"
+
+    def seeds(self) -> Sequence[bytes]:
+        made: tuple[tuple[str, Any], ...] = (
+            ("Create", pb.CreateRequest(path="/a", data=b"1", sequential=True)),
+            ("Delete", pb.DeleteRequest(path="/zookeeper", version=3)),
+            ("Exists", pb.ExistsRequest(path="/a", linear=True)),
+            ("GetData", pb.GetDataRequest(path="/")),
+            ("SetData", pb.SetDataRequest(path="/", data=b"2", version=-1)),
+            ("GetChildren", pb.GetChildrenRequest(path="/zookeeper")),
+            ("Sync", pb.SyncRequest(path="/")),
+            ("Status", pb.StatusRequest()),
+        )
+        return [
+            bytes((place,)) + request.SerializeToString()
+            for place, (_, request) in enumerate(sorted(made, key=lambda call: call[0]))
+        ]
+
+    def mutate(self, data: bytes, mutator: Mutator, others: Sequence[bytes]) -> bytes:
+        return data[:1] + mutator.mutate(data[1:], [other[1:] for other in others])
+
+    def prepare(self) -> Run:
+        node = Node()
+        calls = sorted(Unary(node, CONFIG, "1").handlers().items())
+        return lambda data: self.run_until_complete(self._call(node, calls, data))
+
+    async def _call(self, node: Node, calls: list[tuple[str, Any]], data: bytes) -> Hashable:
+        name, handler = calls[(data[0] if data else 0) % len(calls)]
+        call = asyncio.ensure_future(handler.unary_unary(data[1:], Context(())))
+        for _ in range(TURNS_MAX):
+            if call.done():
+                break
+            await asyncio.sleep(0)
+        assert call.done(), "the call waits for ever"
+        try:
+            return name, len(call.result())
+        except Aborted:
+            return name, "refused"
