@@ -25,7 +25,7 @@ BITES: dict[str, tuple[str, ...]] = {
     "crash_all": ("everybody lost power",),
     "crash_leader": ("a leader was killed", "a leader just elected died"),
     "crash_synced": ("a follower just synchronized died",),
-    "aimed": ("died at Logged", "died at Current", "died at AckEpoch", "died at NewLeader", "died at SnapshotChunk"),
+    "aimed": ("died at Logged", "died at Current", "died at AckEpoch"),
     "disk_cut": ("died inside the storage", "a torn tail was cut"),
     "partition": tuple(f"partition by {shape}" for shape in ("size", "member", "one", "leader", "bridge", "ring")),
     "one_way": ("partition of one direction",),
