@@ -40,6 +40,7 @@ class Options:
     shuffle: bool  # what falls on one moment happens in any order, not in the order it was asked for
     nemeses: tuple[str, ...]
     workloads: tuple[str, ...]
+    chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES  # small: a snapshot takes many pieces, and changes fall in between
 
     def __str__(self) -> str:
         return " ".join(f"{field.name}={words(getattr(self, field.name))}" for field in fields(self))
@@ -77,15 +78,16 @@ def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str]
         chance.random() < 0.3,
         some(chance, nemeses, 1) if chance.random() < 0.9 else (),
         some(chance, workloads, 1),
+        chance.choice((300, 2000, limits.SNAPSHOT_CHUNK_BYTES)),
     )
 
 
 @contextmanager
 def limited(options: Options) -> Iterator[None]:
     """Bounds that a simulation would never reach otherwise."""
-    before = limits.WINDOW_ENTRIES_MAX
-    limits.WINDOW_ENTRIES_MAX = options.window_entries
+    before = limits.WINDOW_ENTRIES_MAX, limits.SNAPSHOT_CHUNK_BYTES
+    limits.WINDOW_ENTRIES_MAX, limits.SNAPSHOT_CHUNK_BYTES = options.window_entries, options.chunk_bytes
     try:
         yield
     finally:
-        limits.WINDOW_ENTRIES_MAX = before
+        limits.WINDOW_ENTRIES_MAX, limits.SNAPSHOT_CHUNK_BYTES = before

@@ -19,6 +19,8 @@ from sim.world import MS
 BEGIN_US = 250 * MS  # when nodes have found each other
 STRIKES_MAX = 16
 DOINGS = (60, 240)
+CROWDS = (3, 12)  # moments at which much happens at once: half of the doings, and some of the strikes
+CROWD_US = 8 * MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,16 @@ def plan_of(seed: int, voters: int = 0, nemeses: Sequence[str] = (), workloads: 
     chance = random.Random(seed)
     options = draw(chance, nemeses or tuple(NEMESES), workloads or tuple(WORKLOADS), voters)
     end_us = options.milliseconds * MS
+    crowds = [chance.randrange(BEGIN_US, end_us) for _ in range(chance.randint(*CROWDS))]
     strikes = [
-        Strike(chance.randrange(BEGIN_US, end_us), name, chance.getrandbits(32))
+        Strike(moment(chance, crowds, end_us), name, chance.getrandbits(32))
         for name in options.nemeses
         for _ in range(1 + chance.randrange(1 + 2 * end_us // MS // NEMESES[name].every_ms))
     ]
     chance.shuffle(strikes)
     doings = [
         Doing(
-            chance.randrange(BEGIN_US, end_us),
+            moment(chance, crowds, end_us),
             chance.randint(1, options.clients),
             chance.choice(options.workloads),
             chance.getrandbits(32),
@@ -99,6 +102,13 @@ def plan_of(seed: int, voters: int = 0, nemeses: Sequence[str] = (), workloads: 
     ]
     strikes = strikes[:STRIKES_MAX]
     return Plan(seed, options, tuple(sorted(strikes, key=when)), tuple(sorted(doings, key=when)))
+
+
+def moment(chance: random.Random, crowds: Sequence[int], end_us: int) -> int:
+    """Any, or a little after the beginning of a crowd."""
+    if chance.random() < 0.5:
+        return chance.choice(crowds) + chance.randrange(CROWD_US)
+    return chance.randrange(BEGIN_US, end_us)
 
 
 def when(thing: Strike | Doing) -> int:

@@ -88,7 +88,7 @@ class Snapshots:
                 replica.outbox.disk.append(durable.SnapshotBegin(zxid, epochs))
             elif not (isinstance(role, Leading) and role.snapshot_begin(self._to, zxid, epochs)):
                 continue
-            self._reader = SnapshotReader(replica.state)
+            self._reader = SnapshotReader(replica.state, limits.SNAPSHOT_CHUNK_BYTES)
         return self._reader is not None
 
     def _to_disk(self) -> None:
