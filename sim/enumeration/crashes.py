@@ -3,13 +3,14 @@
 Rules: pure. A piece is a moment, a case a state of it: state 0 is the kill of the process alone (all that was written
 is still in the kernel's memory, and none of it more durable than before), the others are power losses. Each is started
 on twice, with a power loss in between: what a start found, it has made durable. Some of them also meet a second crash,
-at each operation of the first start and behind it, and some are written on.
+at each operation of the first start and behind it, and some are written on: of the kills all, unless only a share is
+looked at.
 """
 
 from sim.disk import SimDisk
 from sim.enumeration.run import Stage, Written, moments
 from sim.enumeration.states import STATES_MAX, Crash, Watched, digest
-from sim.enumeration.tally import Tally
+from sim.enumeration.tally import Tally, share
 from sim.enumeration.truth import Wrong, goes_on
 
 TWICE_EVERY = 10  # of so many states, one meets a second crash
@@ -33,7 +34,7 @@ class Crashes:
         tally = Tally()
         tally.counts["moments"] += 1
         crash = Crash(moment.disk, self._states_max)
-        for case in range(offset % every, 1 + len(crash.choices), every):
+        for case in share(1 + len(crash.choices), every, offset + piece):
             disk = crash.disk(crash.choices[case - 1]) if case else moment.disk.copy()
             if case:
                 key = digest(disk)
@@ -43,7 +44,8 @@ class Crashes:
                 self._seen.add((key, moment.stage))
             tally.counts["power losses" if case else "kills of the process alone"] += 1
             try:
-                _examine(disk, moment.stage, case // every, tally)
+                turn = 0 if every == 1 and not case else piece + case // every
+                _examine(disk, moment.stage, turn, tally)
             except Wrong as wrong:
                 tally.wrong.append(f"{piece}:{case}  {moment.what}: {wrong}")
         return tally

@@ -14,7 +14,7 @@ from itertools import combinations, permutations
 from sim.disk import SECTOR, SimDisk
 from sim.enumeration.run import INCARNATION
 from sim.enumeration.states import digest
-from sim.enumeration.tally import Tally
+from sim.enumeration.tally import Tally, share
 from sim.enumeration.truth import CLUSTER, NODE, SEGMENT_BYTES, Truth, Wrong, batch, opened, snapshot
 from zooweeper.model.durable import Accepted, Current, Cut, Record
 from zooweeper.model.zxid import make
@@ -120,7 +120,7 @@ class Flips:
 
     def look(self, piece: int, every: int = 1, offset: int = 0) -> Tally:
         tally = Tally()
-        for case in range(offset % every, self._pieces[piece].cases, every):
+        for case in share(self._pieces[piece].cases, every, offset + piece):
             try:
                 came = self._case(piece, case, tally.digests)
             except Wrong as wrong:

@@ -32,10 +32,15 @@ class Part(Protocol):
         """How many cases each piece has."""
 
     def look(self, piece: int, every: int = 1, offset: int = 0) -> Tally:
-        """The cases of one piece whose number leaves `offset` when divided by `every`."""
+        """The cases of one piece, or a share of them; another offset is another share."""
 
     def only(self, piece: int, case: int) -> str:
         """One case: what came of it. Wrong, with the reason, when it is."""
+
+
+def share(size: int, every: int, offset: int) -> range:
+    """Every so many of a piece's cases, and at least one."""
+    return range(offset % min(every, size), size, every)
 
 
 def look_at(part: Part, pieces: Iterable[int], every: int = 1, offset: int = 0) -> Tally:
