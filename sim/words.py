@@ -27,7 +27,7 @@ def words(thing: Any, attempts: bool = False) -> str:
             continue
         value = getattr(thing, field.name)
         if value in ("", b"") or (
-            isinstance(value, bool) and field.name in ("final", "stale", "linear", "favoured") and not value
+            isinstance(value, bool) and field.name in ("final", "stale", "linear", "favoured", "doubted") and not value
         ):
             continue
         parts.append(f"{field.name}={value_words(field.name, value)}")

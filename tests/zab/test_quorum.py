@@ -31,5 +31,9 @@ def test_committed_is_what_a_quorum_has(count: int, data: st.DataObject) -> None
 def test_rank_is_a_strict_order_epoch_then_zxid_then_favour_then_id() -> None:
     ranks = [rank(Vote(0, epoch, zxid, True, 0, id == 2), id) for epoch, zxid, id in product((1, 2), (5, 9), (1, 2, 3))]
     assert len(set(ranks)) == len(ranks)
-    assert max(ranks) == (2, 9, True, 2)
+    assert max(ranks) == (True, 2, 9, True, 2)
     assert rank(Vote(0, 2, 1, True, 0, False), 1) > rank(Vote(0, 1, 9, True, 0, True), 3)
+
+
+def test_who_was_elected_in_vain_is_the_last_choice() -> None:
+    assert rank(Vote(0, 1, 1, True, 0, False), 1) > rank(Vote(0, 2, 9, True, 0, True, doubted=True), 3)

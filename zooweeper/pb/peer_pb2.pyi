@@ -250,12 +250,14 @@ class Vote(_message.Message):
     ELIGIBLE_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
     FAVOURED_FIELD_NUMBER: _builtins.int
+    DOUBTED_FIELD_NUMBER: _builtins.int
     state: _builtins.int
     epoch: _builtins.int
     zxid: _builtins.int
     eligible: _builtins.bool
     choice: _builtins.int
     favoured: _builtins.bool
+    doubted: _builtins.bool
     def __init__(
         self,
         *,
@@ -265,10 +267,11 @@ class Vote(_message.Message):
         eligible: _builtins.bool = ...,
         choice: _builtins.int = ...,
         favoured: _builtins.bool = ...,
+        doubted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "eligible", b"eligible", "epoch", b"epoch", "favoured", b"favoured", "state", b"state", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "doubted", b"doubted", "eligible", b"eligible", "epoch", b"epoch", "favoured", b"favoured", "state", b"state", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

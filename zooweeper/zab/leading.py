@@ -190,7 +190,7 @@ class Leading:
             self._ping()
             self._maybe_hand_over()
         elif self._hopeless():
-            peer.become_looking()
+            peer.give_up()
         else:
             self._ping()
 
@@ -299,7 +299,7 @@ class Leading:
         if message.epoch != self.epoch or learner.stage is not Stage.INFORMED:
             return
         if (message.current, message.last) > (peer.current, peer.history.last):
-            peer.become_looking()  # it knows more than we do: we must not lead it
+            peer.give_up()  # it knows more than we do: we must not lead it
             return
         learner.stage = Stage.PROMISED
         learner.promised = message.promised

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zooweeper.zab import messages
 from zooweeper.zab.messages import FollowerInfo, Vote
 from zooweeper.zab.quorum import is_quorum
-from zooweeper.zab.vote import Phase, State, rank
+from zooweeper.zab.vote import Phase, State, knows_more, rank
 
 if TYPE_CHECKING:
     from zooweeper.zab.peer import Peer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Looking:
     """Votes until a leader is found."""
 
-    __slots__ = ("agreed_ms", "choice", "favoured", "peer", "told")
+    __slots__ = ("agreed_ms", "choice", "favoured", "offered_ms", "peer", "told")
 
     state = State.LOOKING
     phase = Phase.ELECTION
@@ -36,6 +36,7 @@ class Looking:
         self.choice = 0
         self.agreed_ms: int | None = None  # since when a quorum agrees with us
         self.told: Vote | None = None  # our vote as the peers know it
+        self.offered_ms = peer.now_ms  # since when we are our own choice
 
     def start(self) -> None:
         """Called once, when this is the role."""
@@ -43,6 +44,11 @@ class Looking:
 
     def on_tick(self) -> None:
         self.told = None  # say it again, whoever missed it
+        peer = self.peer
+        if self.choice != peer.id:
+            self.offered_ms = peer.now_ms
+        elif peer.now_ms - self.offered_ms > peer.timing.discovery_ms:
+            peer.doubt()
         self._evaluate()
 
     def on_vote(self, sender: int, vote: Vote) -> None:
@@ -70,10 +76,12 @@ class Looking:
         if leader:  # before our choice among those who look is told: it would make the leader doubt us
             peer.become_following(leader)
             return
-        candidates = [(id, vote) for id, vote in peer.up.items() if vote and vote.state == State.LOOKING]
-        ranks = [rank(vote, id) for id, vote in candidates if vote.eligible]
+        ours = peer.vote()
+        known = {id: vote for id, vote in peer.up.items() if vote}
+        candidates = [(id, vote) for id, vote in known.items() if vote.state == State.LOOKING and vote.eligible]
         if peer.eligible:
-            ranks.append(rank(peer.vote(), peer.id))
+            candidates.append((peer.id, ours))
+        ranks = [rank(vote, id) for id, vote in candidates if self._could_lead(vote)]
         self.choice = max(ranks)[-1] if ranks and peer.voting else 0
         vote = peer.vote()
         if vote != self.told:
@@ -81,14 +89,26 @@ class Looking:
             peer.broadcast_vote()
         if self.choice:
             # Who follows our choice already agrees as well. Otherwise: 1. A waits for C's word, B does not and follows
-            # A; 2. A misses B's vote and waits for ever, B gives up, looks, and follows before A has looked again.
+            # A; 2. A misses B's vote and waits for ever, B gives up, looks, and follows before A has looked again. But
+            # who knows more than our choice does not go on following: it said so before it learned of the try's end.
+            chosen = known.get(self.choice, ours)
             self._maybe_decide(
                 [
                     id
-                    for id, vote in peer.up.items()
-                    if vote and vote.state < State.LEADING and vote.choice == self.choice
+                    for id, vote in known.items()
+                    if vote.choice == self.choice
+                    and (
+                        vote.state == State.LOOKING or (vote.state == State.FOLLOWING and not knows_more(vote, chosen))
+                    )
                 ]
             )
+
+    def _could_lead(self, candidate: Vote) -> bool:
+        """Without those who are known to know more than it does, there is still a quorum."""
+        peer = self.peer
+        votes = {peer.id: peer.vote(), **peer.up}
+        rest = [id for id in peer.voters if not ((vote := votes.get(id)) and knows_more(vote, candidate))]
+        return is_quorum(peer.voters, rest)
 
     def _established(self) -> int:
         """A connected peer that leads; of several that claim to, the one with more followers."""

@@ -23,6 +23,7 @@ class Vote:
     eligible: bool  # connected to a quorum and allowed to vote
     choice: int  # LOOKING: the best candidate it sees; otherwise its leader
     favoured: bool  # a leader has handed over to the sender: it wins a tie of histories
+    doubted: bool = False  # the sender could have led lately, and nothing came of it: any other is better
 
 
 @dataclass(slots=True)

@@ -21,6 +21,8 @@ from zooweeper.zab.quorum import is_quorum
 from zooweeper.zab.ready import Ready
 from zooweeper.zab.vote import Phase, State
 
+DOUBTED_TRIES = 3  # so many failing tries of others a doubt outlasts
+
 
 class Peer:
     """step(event), then take(). The batches in `Ready.state` are committed, in order, each once."""
@@ -42,6 +44,7 @@ class Peer:
         self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
         self.epoch_seen = self.accepted  # the highest promise heard of
+        self.doubted_until_ms = 0  # our last try to lead has failed
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready()
         self._attempt = attempt
@@ -136,7 +139,13 @@ class Peer:
     def vote(self) -> Vote:
         """Our own, as of now."""
         return Vote(
-            int(self.state), self.current, self.history.last, self.eligible, self.role.choice, self.role.favoured
+            int(self.state),
+            self.current,
+            self.history.last,
+            self.eligible,
+            self.role.choice,
+            self.role.favoured,
+            self.now_ms < self.doubted_until_ms,
         )
 
     @property
@@ -151,6 +160,12 @@ class Peer:
         vote = self.vote()
         for peer in sorted(self.up):
             self.send(peer, vote)
+
+    def doubt(self) -> None:
+        """We are the best that some hear, and do not come to lead: a node that is heard, and does not hear well enough,
+        would be chosen again and again, and keep a healthy majority from its work (docs/decisions/doubt.md). So for a
+        while it is the last choice, by its own word, which keeps the order the same for all who hear it."""
+        self.doubted_until_ms = self.now_ms + DOUBTED_TRIES * self.timing.discovery_ms
 
     def next_attempt(self) -> int:
         self._attempt += 1
@@ -167,6 +182,11 @@ class Peer:
                 self.up[peer] = None
         self.role = Looking(self, favoured)
         self.role.start()
+
+    def give_up(self) -> None:
+        """We were elected, and no epoch came of it."""
+        self.doubt()
+        self.become_looking()
 
     def become_following(self, leader: int) -> None:
         self.role = Following(self, leader)

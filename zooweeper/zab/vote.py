@@ -1,8 +1,8 @@
 """Who should lead: the order of candidates (Zab phase 0).
 
-Rules: strictly lexicographic (ZK-1419): current epoch, then last logged zxid, then the one a leader handed over to,
-then the id. Never the id alone: a node that lacks committed entries must not lead. Ranking is a hint; that nobody
-leads without a quorum's history is decided in discovery.
+Rules: strictly lexicographic (ZK-1419): who is not doubted, then current epoch, then last logged zxid, then the one a
+leader handed over to, then the id. Never the id alone: a node that lacks committed entries must not lead. Ranking is a
+hint; that nobody leads without a quorum's history is decided in discovery.
 """
 
 from enum import IntEnum
@@ -27,6 +27,11 @@ class Phase(IntEnum):
     BROADCAST = 3
 
 
-def rank(vote: Vote, candidate: int) -> tuple[int, int, bool, int]:
+def rank(vote: Vote, candidate: int) -> tuple[bool, int, int, bool, int]:
     """The place of `candidate` in the order; `vote` is its own."""
-    return vote.epoch, vote.zxid, vote.favoured, candidate
+    return not vote.doubted, vote.epoch, vote.zxid, vote.favoured, candidate
+
+
+def knows_more(vote: Vote, than: Vote) -> bool:
+    """Its sender has a history that the sender of the other must not lead."""
+    return (vote.epoch, vote.zxid) > (than.epoch, than.zxid)
