@@ -170,6 +170,22 @@ def test_a_write_torn_in_its_middle_is_cut_whole() -> None:
         Storage.open(disk, identity, SEGMENT)
 
 
+def test_what_a_start_has_found_is_known_to_be_durable() -> None:
+    """1. Killed before any hint reached the disk. 2. A start finds the last record, and may vote by it. 3. The power
+    goes, and that record rots: no tear, though nothing is behind it."""
+    disk, identity = filled()
+    end = len(disk.read(FIRST).rstrip(b"\0"))
+    storage, _ = Storage.open(disk, identity, SEGMENT)
+    storage.write([batch(2, 5)])
+    disk.poke("durable", 0, bytes(disk.size("durable")))
+    disk.kill()
+    Storage.open(disk, identity, SEGMENT)
+    disk.lose_unsynced()
+    disk.flip(FIRST, end + 50)
+    with pytest.raises(Damaged, match=r"@F"):
+        Storage.open(disk, identity, SEGMENT)
+
+
 def test_missing_and_misplaced_segments() -> None:
     disk, identity = with_snapshots()
     wanted = reopened(disk, identity)

@@ -3,8 +3,8 @@
 Rules: append only, at the end that recovery found; reading is recovery's. A segment gets its name only when its head
 and its space are durable, so a file called `log.*` always has a sound head. It begins with the facts so far: no older
 segment is needed for them. Every record knows which write it belongs to: a sound record of a *later* write proves that
-what lies before it had been durable. The file `durable` repeats, unsynced, how far the log is durable: with it even
-rot in the very last record is told from a write that a crash tore.
+what lies before it had been durable. The file `durable` repeats how far the log is durable, synced at a start and a
+clean end only: with it even rot in the very last record is told from a write that a crash tore.
 """
 
 from dataclasses import dataclass
@@ -119,6 +119,7 @@ class Log:
         self._reserved = disk.size(name)
         self._room = max(segment_bytes, self._reserved)
         self._remember()
+        hint.sync()  # once: a start may vote by all it has found, so no rot in that may pass for a tear any more
 
     def add_logged(self, record: Logged) -> None:
         """Gather a batch. ValueError if it does not follow the history."""
@@ -187,7 +188,7 @@ class Log:
         self._remember()
 
     def _remember(self) -> None:
-        """Everything so far is durable. Written only after that, and never synced: a hint that reached the disk tells
+        """Everything so far is durable. Written only after that, and not synced: a hint that reached the disk tells
         the truth, one that is lost tells less of it."""
         self._hint.write(0, HINT.pack(self.index, crc32(self.index.to_bytes(8), self._seed)))
 
