@@ -34,6 +34,7 @@ class Crashes:
         tally = Tally()
         tally.counts["moments"] += 1
         crash = Crash(moment.disk, self._states_max)
+        tally.counts["moments of which every state without a tear was listed"] += crash.complete
         for case in share(1 + len(crash.choices), every, offset + piece):
             disk = crash.disk(crash.choices[case - 1]) if case else moment.disk.copy()
             if case:

@@ -7,6 +7,7 @@ cannot be told from a tear, and is allowed to shorten the history by that write.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, permutations
@@ -76,6 +77,15 @@ class Sample:
         self.in_last = sum(map(len, writes[begins:]))
         self.in_last_write = len(writes[-1])
         self.last_bytes = range(self._used(self.past[-1]), self._used(self.disk))  # of the last write, in that file
+
+    def started(self) -> "Sample":
+        """The same after a power loss that took the hint, a start, and a power loss again."""
+        other = copy(self)
+        other.disk = self.disk.copy()
+        other.disk.poke(HINT_NAME, 0, self.past[-1].read(HINT_NAME))
+        opened(other.disk)
+        other.disk.lose_unsynced()
+        return other
 
     def logs(self) -> list[str]:
         return [name for name in self.disk.names() if segment_number(name) is not None]
@@ -179,11 +189,16 @@ def _examine(disk: SimDisk, key: bytes, piece: Piece, case: int) -> str:
 
 
 def _rot(sample: Sample) -> list[Piece]:
-    disk = sample.disk
+    disk, last = sample.disk, sample.last
     return [
-        Piece(f"{name}, {what}", sample, disk.size(name), partial(_turn, name, turn))
-        for name in disk.names()
-        for what, turn in ROT.items()
+        *(
+            Piece(f"{name}, {what}", sample, disk.size(name), partial(_turn, name, turn))
+            for name in disk.names()
+            for what, turn in ROT.items()
+        ),
+        Piece(
+            f"{last}, a bit turned, behind a start", sample.started(), disk.size(last), partial(_turn, last, one_bit)
+        ),
     ]
 
 

@@ -66,6 +66,8 @@ class Crash:
         self._namings = [{name: names[name].copy() for name in sorted(names)} for names in namings]
         self._dimensions = [list(_dimensions(names)) for names in self._namings]
         share = max(2, states_max // len(namings))
+        whole = max(prod(dimension.whole for dimension in dimensions) for dimensions in self._dimensions)
+        self.complete = whole <= share * (1 - TEARS_SHARE)  # every combination of whole options is a choice
         self.choices = [
             Choice(number, options)
             for number, dimensions in enumerate(self._dimensions)
