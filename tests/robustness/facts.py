@@ -16,6 +16,7 @@ from zooweeper.model.errors import ErrorCode
 from zooweeper.ops.table import OPS
 
 LATENCIES = (50, 99)
+GAP_MAX_S = 10.0  # without an answered write while a majority is whole; an election takes a quarter of that
 
 
 @dataclass(slots=True)
@@ -147,3 +148,12 @@ def measure_gaps(operations: Iterable[Operation], strikes: Iterable[Strike]) -> 
     times = sorted(operation.return_us / 1e6 for operation in operations if operation.ok and operation.number)
     for strike in strikes:
         strike.gap_s = longest_gap(times, strike.began_s, strike.over_s if strike.over_s >= 0 else strike.ended_s)
+
+
+def stalls(strikes: Iterable[Strike]) -> list[str]:
+    """The faults that stopped all writes although they left a majority whole."""
+    return [
+        f"liveness: {strike.fault} at {strike.began_s:.1f} s: no write was answered for {strike.gap_s:.1f} s"
+        for strike in strikes
+        if strike.majority and strike.gap_s > GAP_MAX_S
+    ]

@@ -20,7 +20,7 @@ from tests.robustness.abilities import DISKS, missing, why_not
 from tests.robustness.bed import Bed
 from tests.robustness.client import Door
 from tests.robustness.disks import DiskTrouble
-from tests.robustness.facts import Facts, counts_of, ledger_of, measure_gaps, sample_of, seconds_of
+from tests.robustness.facts import Facts, counts_of, ledger_of, measure_gaps, sample_of, seconds_of, stalls
 from tests.robustness.faults import Fault, named
 from tests.robustness.load import Load, Stuck
 from tests.robustness.records import read_batches, unexplained, union
@@ -129,6 +129,7 @@ async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[
         facts.seconds = seconds_of(operations, world.now_s)
         facts.counts = counts_of(operations)
         measure_gaps(operations, facts.strikes)
+        facts.violations += stalls(facts.strikes)
 
 
 async def settle(bed: Bed, load: Load, tell: Tell) -> None:

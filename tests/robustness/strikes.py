@@ -37,6 +37,7 @@ class Strike:
     evidence: str = ""  # that it bit
     healed: str = ""  # that it was over
     new_leader: bool = False  # one was due
+    majority: bool = True  # was left whole
     gap_s: float = 0.0  # the longest time without an answered write around it
 
 
@@ -80,7 +81,8 @@ class Striker:
         victims = tuple(fault.whom(self.bed.ids, (leader and leader.id) or self.bed.ids[0], chance))
         lasts_s = chance.uniform(*fault.seconds)
         trouble = fault.make(Site(self.bed, victims, chance))
-        strike = Strike(fault.name, fault.family, victims, self.world.now_s, new_leader=fault.new_leader)
+        strike = Strike(fault.name, fault.family, victims, self.world.now_s)
+        strike.new_leader, strike.majority = fault.new_leader, fault.majority
         self.strikes.append(strike)
         self._tell(f"{strike.began_s:6.1f} s  {fault.name}, {', '.join(map(str, victims))}")
         await in_thread(trouble.begin)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.robustness.facts import Count, Facts, Ledger, Sample, Second
+from tests.robustness.facts import Count, Facts, Ledger, Sample, Second, stalls
 from tests.robustness.gates import GATES, Gate, Verdict, judge
 from tests.robustness.strikes import Strike
 
@@ -108,3 +108,10 @@ def test_a_broken_promise_fails_whatever_the_gates_say() -> None:
     assert judge(facts)[0] is Verdict.FAIL
     blunt(facts)
     assert judge(facts)[0] is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("gap_s", "majority", "stalled"), [(4.0, True, 0), (11.0, True, 1), (11.0, False, 0)])
+def test_a_whole_majority_must_go_on(gap_s: float, majority: bool, stalled: int) -> None:
+    strike = good().strikes[0]
+    strike.gap_s, strike.majority = gap_s, majority
+    assert len(stalls([strike])) == stalled
