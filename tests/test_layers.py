@@ -64,6 +64,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zooweeper.zab",
         "zooweeper.replica",
         "zooweeper.storage",
+        "zooweeper.transport.wire",
         "zooweeper_client",
     ),
 }
@@ -104,7 +105,14 @@ MAY_CALL = (("zooweeper.codec.record", "exec"),)  # writes each record class's m
 ONLY_IN_LINKS = "grpc"  # of the client: everything else must run without it
 LINKS = ("zooweeper_client.aio.link_grpc", "zooweeper_client.aio.status")
 SIM_WITHOUT = frozenset(("asyncio", "threading", "socket", "grpc", "google", "time", "uuid", "secrets"))
-SIM_WORLDLY = ("sim.__main__", "sim.enumeration.__main__")  # the tool around the world: wall time, processes, printing
+SIM_WORLDLY = (  # the tools around the world: wall time, processes, printing
+    "sim.__main__",
+    "sim.ablations.__main__",
+    "sim.ablations.hunt",
+    "sim.coverage",
+    "sim.enumeration.__main__",
+    "sim.swarm",
+)
 
 
 def sources() -> dict[str, Path]:
