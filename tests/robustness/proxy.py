@@ -77,6 +77,8 @@ class Connection:
             if not way.opened.is_set():
                 way.kept_out += 1
                 await way.opened.wait()
+        if self._ended.is_set():
+            return
         async with asyncio.timeout(CONNECT_S):
             answers, self.far = await asyncio.open_connection(link.target.host, link.target.port)
         pumps = [
@@ -276,10 +278,11 @@ class Proxies:
                 assert link.server is not None
                 link.server.close()
                 link.reset()
+                for way in (link.up, link.down):
+                    link.open(way)
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:  # they end by themselves: the stream server of asyncio complains of a cancelled one
+                await asyncio.wait(tasks, timeout=CALL_S / 2)
 
         asyncio.run_coroutine_threadsafe(stop(), self._loop).result(CALL_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
