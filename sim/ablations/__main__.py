@@ -14,6 +14,7 @@ from rich.table import Table
 
 from sim.ablations import ABLATIONS
 from sim.ablations.hunt import Finding, hunt
+from sim.ablations.patch import rewritten_all
 
 MEDIAN_MAX = 50
 SAY_EVERY = 500  # seeds, where nobody sees a status line
@@ -58,6 +59,8 @@ def main(arguments: list[str]) -> int:
             print(f"{name:36} {ablation.off}")
         return 0
     names = options.names or list(ABLATIONS)
+    for name in names:
+        rewritten_all(ABLATIONS[name])
     console = Console(stderr=True)
     said = [0]
     with console.status("starting") as status:

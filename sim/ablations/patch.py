@@ -57,11 +57,16 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
             yield from codes_in(constant)
 
 
+def rewritten_all(ablation: Ablation) -> list[CodeType]:
+    """The code of its edits. AssertionError when one does not fit the product any more."""
+    return [rewritten(edit) for edit in ablation.edits]
+
+
 @contextmanager
 def patched(ablation: Ablation) -> Iterator[None]:
     """With these edits made."""
     before = [(edit.function, edit.function.__code__) for edit in ablation.edits]
-    codes = [rewritten(edit) for edit in ablation.edits]
+    codes = rewritten_all(ablation)
     try:
         for edit, code in zip(ablation.edits, codes, strict=True):
             edit.function.__code__ = code

@@ -20,7 +20,7 @@ READS = {
     ),
     "read_before_executed": without(
         "a confirmed read does not wait for this node to catch up",
-        Edit(Clients._drain, "head.zxid and head.zxid <= replica.state.zxid", "head.zxid"),
+        Edit(Clients._drain, " <= replica.state.zxid", " < 1 << 63"),
     ),
     "read_overtakes_write": without(
         "a read does not wait for the writes before it",
