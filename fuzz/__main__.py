@@ -36,11 +36,12 @@ class Done(NamedTuple):
     inputs: int
     labels: int
     seconds: float
+    trace: int
     finding: Finding | None
 
     def __str__(self) -> str:
         rate = self.inputs / max(self.seconds, 0.001)
-        counts = f"{self.inputs:>9,} inputs, {rate:>8,.0f}/s, {self.labels:>4} outcomes"
+        counts = f"{self.inputs:>9,} inputs, {rate:>8,.0f}/s, {self.labels:>4} outcomes, trace {self.trace:08x}"
         return f"{self.target:10} seed {self.seed}: {counts}, {'FOUND' if self.finding else 'ok'}"
 
 
@@ -52,7 +53,7 @@ def work(name: str, seed: int, seconds: float, inputs: int) -> Done:
     finding = None
     while finding is None and fuzzer.inputs < inputs and time.monotonic() - began < seconds:
         finding = fuzzer.step()
-    return Done(name, seed, fuzzer.inputs, len(fuzzer.labels), time.monotonic() - began, finding)
+    return Done(name, seed, fuzzer.inputs, len(fuzzer.labels), time.monotonic() - began, fuzzer.trace, finding)
 
 
 def run(names: list[str], seed: int, seconds: float, inputs: int, jobs: int) -> list[Done]:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from fuzz.mutator import Mutator
 
 ITEMS_MAX = 64  # of one repeated field
+VALUES_SHARE = 0.8  # of the changes; the others change which messages there are
 BITS = {
     FieldDescriptor.CPPTYPE_INT32: (32, True),
     FieldDescriptor.CPPTYPE_INT64: (64, True),
@@ -32,7 +33,9 @@ class Numbers:
     def mutate(self, message: Message) -> None:
         """Change the message in a few places."""
         for _ in range(self.rng.choice((1, 1, 1, 2, 3, 5))):
-            owner, field = self.rng.choice(list(self._places(message)))
+            places = list(self._places(message))
+            values = [place for place in places if place[1].cpp_type != FieldDescriptor.CPPTYPE_MESSAGE]
+            owner, field = self.rng.choice(values if values and self.rng.random() < VALUES_SHARE else places)
             if field.is_repeated:
                 self._repeated(owner, field)
             elif field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:

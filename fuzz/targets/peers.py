@@ -135,18 +135,20 @@ class Peers(Target):
         made = []
         for state, world in enumerate(WORLDS):
             node: Subject = pickle.loads(world)
-            leads = isinstance(node.replica.zab.role, Leading)
-            for sender in SENDERS:
+            role = node.replica.zab.role
+            leads = isinstance(role, Leading)
+            for sender in (BEST,) if isinstance(role, Following) else SENDERS:
                 attempt = {OTHER: 21, BEST: 31}[sender] if leads else node.attempt
                 for said in _spoken(attempt, node.replica.zab.accepted or EPOCH):
-                    made += [bytes((state, sender)) + frame for frame in wire.frames(said)]
+                    if type(said[0]) not in role.IGNORED or isinstance(said[0], Vote):
+                        made += [bytes((state, sender)) + frame for frame in wire.frames(said)]
         return made
 
     def mutate(self, data: bytes, mutator: Mutator, others: Sequence[bytes]) -> bytes:
         rng = mutator.rng
         mutator.swollen = False
         head, body = data[:HEAD], data[HEAD:]
-        if rng.random() < 0.2:
+        if rng.random() < 0.1:
             head = bytes((rng.randrange(len(WORLDS)), rng.choice(SENDERS)))
         if rng.random() < 0.15:
             return head + mutator.mutate(body, [other[HEAD:] for other in rng.sample(list(others), 3)])

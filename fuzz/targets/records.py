@@ -28,6 +28,9 @@ def operation(data: bytes) -> tuple[int, type[Op] | None]:
 def _again(cls: type[Record], data: bytes) -> None:
     record = cls.decode(data)
     once = record.encode()
+    size = cls._read(data, 0, len(data))[1]
+    assert size <= len(data), f"{size} bytes were read of {len(data)}"
+    assert len(once) == size, f"{record!r:.{LONG}} was read from {size} bytes, and is written in {len(once)}"
     back = cls.decode(once)
     assert back == record, f"{record!r:.{LONG}} came back as {back!r:.{LONG}}"
     assert back.encode() == once, f"{record!r:.{LONG}} is written in two ways"
