@@ -68,28 +68,37 @@ def parser() -> argparse.ArgumentParser:
         "python -m tests.robustness", epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(dest="command", required=True)
-    single = commands.add_parser("run", help="one run, with a report")
-    many = commands.add_parser("campaign", help="many runs, and the share that is valid")
-    many.add_argument("--runs", type=int, default=20)
-    kills = commands.add_parser("kills", help="kill -9 in a loop, under load")
-    cuts = commands.add_parser("powercuts", help="power cuts in a loop, under load; needs root")
-    kills.add_argument("--count", type=int, default=300)
-    cuts.add_argument("--count", type=int, default=30)
-    commands.add_parser("faults", help="the table of faults")
-    for command in (single, many):
-        command.add_argument("--seconds", type=float, default=60.0, help="of faults (default: 60)")
-        command.add_argument(
-            "--faults",
-            type=known,
-            default=(),
-            help=f"names or families, by commas: {', '.join(FAMILIES)} (default: all)",
+
+    def command(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text, epilog=f"example: python -m tests.robustness {name} {example}"
         )
-    for command in (single, many, kills, cuts):
-        command.add_argument("--seed", type=int, default=1)
-        command.add_argument("--report", metavar="DIR", help="where the reports go (default: a new folder)")
-    for command in (single, kills, cuts):
-        command.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7))
+
+    single = command("run", "one run, with a report", "--faults kill,partition --seconds 30")
+    many = command("campaign", "many runs, and the share that is valid", "--runs 20")
+    kills = command("kills", "kill -9 in a loop, under load", "--count 300")
+    cuts = command("powercuts", "power cuts in a loop, under load; needs root", "--count 30")
+    command("faults", "the table of faults", "")
+    many.add_argument("--runs", type=positive, default=20)
+    kills.add_argument("--count", type=positive, default=300, help="nodes killed, at least (default: 300)")
+    cuts.add_argument("--count", type=positive, default=30, help="nodes cut, at least (default: 30)")
+    for one_command in (single, many):
+        one_command.add_argument("--seconds", type=float, default=60.0, help="of faults (default: 60)")
+        one_command.add_argument(
+            "--faults", type=known, default=(), help=f"names or families, by commas: {', '.join(FAMILIES)}"
+        )
+    for one_command in (single, many, kills, cuts):
+        one_command.add_argument("--seed", type=int, default=1)
+        one_command.add_argument("--report", metavar="DIR", help="where the reports go (default: a new folder)")
+    for one_command in (single, kills, cuts):
+        one_command.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7))
     return top
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
 
 
 def known(text: str) -> tuple[str, ...]:

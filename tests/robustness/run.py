@@ -73,13 +73,7 @@ async def run(
     """All of it. `rows`: these faults, rather than those that the options name. `keep`: where the nodes' logs and data
     go if a promise was broken."""
     facts = Facts(header(options), options.seconds)
-    chosen = []
-    for fault in rows or named(options.faults):
-        reason = why_not(fault.needs, options.nodes)
-        if reason:
-            facts.skipped[fault.name] = reason
-        else:
-            chosen.append(fault)
+    chosen, facts.skipped = possible(rows or named(options.faults), options.nodes)
     disks = any(DISKS in fault.needs for fault in chosen) and not missing(DISKS)
     try:
         with await in_thread(Bed, options.nodes, options.seed, disks) as bed:
@@ -91,6 +85,13 @@ async def run(
     except (DiskTrouble, EnsembleError, OSError) as error:
         facts.trouble = f"{type(error).__name__}: {error}"
     return facts
+
+
+def possible(faults: Sequence[Fault], nodes: int) -> tuple[list[Fault], dict[str, str]]:
+    """Those that can be done here, and why the others cannot."""
+    reasons = {fault.name: why_not(fault.needs, nodes) for fault in faults}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    return [fault for fault in faults if fault.name not in skipped], skipped
 
 
 async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[Fault], tell: Tell) -> None:
