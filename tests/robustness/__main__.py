@@ -6,6 +6,7 @@ Rules: results on stdout, progress on stderr. A run's exit code is read from its
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ from tests.robustness.report import HTML_NAME, verdict_in, write
 from tests.robustness.run import Options, run
 
 EXITS = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INVALID: 3}
+INTERRUPTED = 130
 VALID_SHARE_MIN = 0.95
 VICTIMS_A_ROUND = 50  # of `kills` and `powercuts`: then everything is audited, and a new ensemble begins
 SIZES = (3, 3, 5)  # of a campaign's ensembles, in turn
@@ -49,7 +51,16 @@ class Done:
 
 def main() -> int:
     arguments = parser().parse_args()
-    say = Say()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # mounts and nodes must go with us
+    try:
+        return do(Say(), arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def do(say: Say, arguments: argparse.Namespace) -> int:
+    """The command; its exit code."""
     if arguments.command == "faults":
         print(
             as_table([(row.name, row.family, ", ".join(row.needs)) for row in named(())], ("fault", "family", "needs"))

@@ -76,7 +76,7 @@ async def run(
     chosen, facts.skipped = possible(rows or named(options.faults), options.nodes)
     disks = any(DISKS in fault.needs for fault in chosen) and not missing(DISKS)
     try:
-        with await in_thread(Bed, options.nodes, options.seed, disks) as bed:
+        with Bed(options.nodes, options.seed, disks) as bed:  # not on a thread: it must not be made without its end
             await in_thread(bed.start)
             await in_thread(bed.wait_complete, SETTLE_S)
             await under_fire(bed, options, facts, chosen, tell)
