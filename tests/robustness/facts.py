@@ -75,6 +75,7 @@ class Facts:
     seconds: list[Second] = field(default_factory=list)
     counts: dict[str, Count] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
+    marks: dict[str, int] = field(default_factory=dict)  # rare situations that clients met
     checked: int = 0  # operations that the checks saw
     asked: int = 0  # operations
     violations: list[str] = field(default_factory=list)

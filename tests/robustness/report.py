@@ -91,7 +91,9 @@ def page(facts: Facts, verdict: Verdict, gates: Sequence[Gate]) -> str:
         ledger(facts),
         "</section><section><h2>Operations</h2>",
         operations(facts),
-        "</section><section><h2>Skipped faults</h2>",
+        "</section><section><h2>Situations reached</h2>",
+        table(("", "times"), [(escape(name), str(count)) for name, count in facts.marks.items()], numbers=True),
+        "<h2>Skipped faults</h2>",
         skipped(facts),
         "</section></div></body></html>",
     ]

@@ -125,6 +125,7 @@ async def under_fire(bed: Bed, options: Options, facts: Facts, chosen: Sequence[
         facts.violations += [text for one in world.violations if (text := str(one)) not in facts.violations]
         facts.violations += [f"node {node}: {line}" for node in bed.ids for line in unexplained(bed.log_since(node))]
         facts.strikes = striker.strikes
+        facts.marks = dict(sorted(world.marks.items()))
         operations = load.operations
         facts.asked = len(operations)
         facts.seconds = seconds_of(operations, world.now_s)
