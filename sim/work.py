@@ -71,6 +71,8 @@ class ServiceWork:
             client = kinds[id % 2](self.world, doors, id, quality, timeout_ms)
             ensemble.clients.append(client)
             self.drivers.append(Driver(self.world, client, self.options.workloads))
+        for driver in self.drivers:
+            driver.others = [other for other in self.drivers if other is not driver]
 
     def do(self, doing: Doing) -> None:
         self.drivers[doing.client - 1].act(doing.workload, self.world.dice(doing.dice))

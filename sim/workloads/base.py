@@ -85,6 +85,9 @@ class Workload:
     def on_event(self, notice: Notice) -> None:
         """Of a path below our root."""
 
+    def on_word(self, path: str) -> None:
+        """Another client says, not by way of the service, that it has changed this znode."""
+
     def on_lost(self) -> None:
         """The session has ended, or the program was started anew: watches, locks and ephemerals are gone."""
 
@@ -127,9 +130,11 @@ class Driver:
         self.world = world
         self.client = client
         self.stopped = False
+        self.others: Sequence[Driver] = ()  # whom this client can talk to
         self._count = 0
         self.workloads: dict[str, Workload] = {name: WORKLOADS[name](self) for name in names}
         self._ready: dict[str, None] = {}
+        self._told = 0
         client.on_answer = self._on_answer
         client.on_event = self._on_event
         client.on_lost = self._on_lost
@@ -143,6 +148,16 @@ class Driver:
             self._ready[name] = None
             workload.set_up()
         workload.act(chance)
+
+    def tell(self, name: str, path: str) -> None:
+        """Another client, in turn, learns at once that a znode of this workload was changed."""
+        if self.others:
+            self._told += 1
+            self.others[self._told % len(self.others)].hear(name, path)
+
+    def hear(self, name: str, path: str) -> None:
+        if name in self._ready and not self.stopped and len(self.client.pending) < UNANSWERED_MAX:
+            self.workloads[name].on_word(path)
 
     def stop(self) -> None:
         """Start nothing new."""
