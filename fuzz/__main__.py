@@ -36,12 +36,12 @@ class Done(NamedTuple):
     inputs: int
     labels: int
     seconds: float
-    trace: int
+    checksum: int
     finding: Finding | None
 
     def __str__(self) -> str:
         rate = self.inputs / max(self.seconds, 0.001)
-        counts = f"{self.inputs:>9,} inputs, {rate:>8,.0f}/s, {self.labels:>4} outcomes, trace {self.trace:08x}"
+        counts = f"{self.inputs:>9,} inputs, {rate:>8,.0f}/s, {self.labels:>4} outcomes, checksum {self.checksum:08x}"
         return f"{self.target:10} seed {self.seed}: {counts}, {'FOUND' if self.finding else 'ok'}"
 
 

@@ -27,6 +27,7 @@ from zooweeper.model.acl import OPEN
 from zooweeper.model.config import Config, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.ops.create import Create, CreateRequest
+from zooweeper.ops.data import GetData
 from zooweeper.ops.session import Auth
 from zooweeper.ops.table import OPS
 from zooweeper.pb import client_pb2 as pb
@@ -170,7 +171,7 @@ class Doors(Target):
             made.append(pack([first.SerializeToString(), pb.ClientMessage(requests=asked).SerializeToString()]))
         auth = Auth.Request(0, "digest", b"bob:secret").encode()
         visitor = pb.ClientMessage(
-            hello=pb.Hello(version=1), ping=True, requests=[pb.Request(xid=1, code=4, linear=True)]
+            hello=pb.Hello(version=1), ping=True, requests=[pb.Request(xid=1, code=GetData.code, linear=True)]
         )
         identify = pb.ClientMessage(requests=[pb.Request(xid=1, code=Auth.code, body=auth)])
         attach = pb.ClientMessage(hello=pb.Hello(version=1, session=7, secret=SECRET, timeout_ms=1000, seen=1))

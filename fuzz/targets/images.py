@@ -13,7 +13,7 @@ from fuzz.mutator import Mutator
 from fuzz.target import Run, Target
 from fuzz.values import SECRET, TIME_MS, play
 from zooweeper.model.entry import Entry
-from zooweeper.model.zxid import ZXID_MAX
+from zooweeper.model.zxid import EPOCH_MAX, epoch_of, make
 from zooweeper.ops.session import ExpireSession, OpenSession
 from zooweeper.replica.execute import execute
 from zooweeper.tree.snapshot import SnapshotBuilder, SnapshotReader
@@ -88,7 +88,7 @@ class Images(Target):
         assert state.recompute_digest() == state.digest(), "the digest is not that of the state"
         again = build(read_out(state), CHUNKS[len(data) % 3])
         assert again.digest() == state.digest() and len(again.tree) == len(state.tree), "read out and in again differs"
-        if 0 <= state.zxid < ZXID_MAX - 100:
+        if 0 <= epoch_of(state.zxid) < EPOCH_MAX:
             _live(state)
         return len(state.tree), len(state.sessions), len(state.tree.ephemerals)
 
@@ -123,7 +123,7 @@ def _with_sums(found: list[bytes]) -> bytes:
 
 def _live(state: State) -> None:
     """Everybody leaves, and somebody comes."""
-    zxid = state.zxid
+    zxid = make(epoch_of(state.zxid) + 1, 0)
     entries = [
         (ExpireSession.code, ExpireSession.Request(session.id, session.attach).encode())
         for session in state.sessions.values()[:20]

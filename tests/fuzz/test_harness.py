@@ -170,7 +170,7 @@ def test_the_same_seed_makes_the_same_inputs_in_any_process() -> None:
             timeout=60,
             check=True,
         )
-        told.append([line.rpartition("trace")[2] for line in run.stderr.splitlines() if "trace" in line])
+        told.append([line.rpartition("checksum")[2] for line in run.stderr.splitlines() if "checksum" in line])
     assert told[0] == told[1] and len(told[0]) == 2
 
 
