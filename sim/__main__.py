@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from sim.marks import LARGE, missing
 from sim.nemeses import NEMESES
 from sim.plan import Plan
 from sim.scenario import Outcome
@@ -98,6 +99,9 @@ def explore(ask: Ask, options: argparse.Namespace) -> int:
     for mark, seeds in sorted(summary.marks.items()):
         table.add_row(mark, str(seeds), f"{seeds / summary.results:.1%}")
     Console().print(table)
+    if summary.results >= LARGE and not ask.arguments():
+        for mark in missing(summary.marks):
+            Console().print(f"never reached in {summary.results} seeds: {mark}", style="yellow")
     for seed in list(summary.failed)[:3]:
         print(f"replay: python -m sim {seed} {ask.arguments()}")
     if summary.failed:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sim.marks import Marks
 from sim.world import MS, World
 from zooweeper.transport.wire import frame_from, frames, messages_from
 from zooweeper.zab.events import PeerDown, PeerUp, Received
@@ -223,6 +224,7 @@ class Network:
         self.streams: dict[tuple[int, int], Stream] = {}
         self.cut: dict[tuple[int, int], bool] = {}  # (from, to)
         self.initial: dict[int, int] = {}  # see checks/durable.py
+        self.marks = Marks(world)
         self.slow: dict[tuple[int, int], Quality] = {}  # (from, to): a link that is not like the others
 
     def now(self) -> Quality:

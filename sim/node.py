@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from sim.checks.durable import Kept
 from sim.disk import PowerCut
+from sim.marks import SENT
 from sim.network import Network
 from sim.words import words
 from sim.world import MS, Violation, World
@@ -122,6 +123,7 @@ class Node:
         self.on_crash: Callable[[], None] = lambda: None
         self.observe: Callable[[Node], None] = lambda node: None
         self.kept = Kept(id, network.initial)
+        self.marks = network.marks
         self._jobs: deque[Job] = deque()
         self._writing: list[Job] = []
         self._disk_busy = False
@@ -176,6 +178,7 @@ class Node:
             self.lost = False
         self.harmed = self._regaining = False
         self.kept.started(recovered, self.store.repaired)
+        self.marks.started(self.id, recovered)
         self.batches = [logged.batch for logged in recovered.batches]
         self.world.note(
             self.name, f"starts; log ends at {recovered.last}, epochs {recovered.accepted} {recovered.current}"
@@ -199,6 +202,7 @@ class Node:
         self._backlog.clear()
         self.store.crash(power_loss)
         self.network.crashed(self.id, power_loss)
+        self.marks.left(self.id)
         self.on_crash()
 
     def stop(self) -> None:
@@ -349,6 +353,8 @@ class Node:
                 self.world.note(self.name, Noted("← self", message))
             self.brain.step(Received(self.id, message))
         else:
+            if type(message) in SENT:
+                self.marks.sent(self.id, to, message, self.network.nodes[to].kept.last)
             self.network.send(self.id, to, message)
 
     def _release(self, after: list[tuple[int, Any]], written: list[Any]) -> None:
@@ -407,6 +413,7 @@ class Node:
             self.kept.wrote(records, self.brain.status().role == "leader")
             for job in self._jobs:
                 self.kept.given(job.records)
+            self.marks.wrote(self.id, records)
             if self.lost and any(type(record) is durable.Current for record in records):
                 self.lost = False
                 self.world.mark("a node that had lost its memory was synchronized")

@@ -24,6 +24,7 @@ from zooweeper.model.durable import Recovered
 from zooweeper.model.zxid import show
 
 PROGRESS_US = 20 * SECOND  # more than ten elections with the slowest clocks
+QUIET_MS = 1000  # sessions of this timeout at most are looked at for as long as they might expire
 LOOK_US = 20 * MS  # how often it is looked whether a phase is over
 
 
@@ -72,6 +73,7 @@ def run(plan: Plan, kind: type[Work], traced: bool, how: str) -> Outcome:
             liveness(ensemble, work)
             order(ensemble, work)
             cold_restart(ensemble, work)
+            quiet(plan, ensemble)
             ledger.complete(ensemble.nodes)
             outcome.acknowledged = work.judge(ledger, ensemble.nodes)
         except Violation as violation:
@@ -165,6 +167,13 @@ def cold_restart(ensemble: Ensemble, work: Work) -> None:
     after = max(node.brain.status().applied for node in ensemble.nodes if node.brain is not None)
     if after < before:
         raise Violation("cold restart", f"{show(before)} was executed everywhere, {show(after)} is left")
+
+
+def quiet(plan: Plan, ensemble: Ensemble) -> None:
+    """A while in which clients only say that they live; it must be enough for their sessions to live on."""
+    timeout_ms = plan.options.timeout_ms
+    if timeout_ms <= QUIET_MS:
+        ensemble.world.run(ensemble.world.now_us + 2 * timeout_ms * MS)
 
 
 def run_until(world: World, limit_us: int, done: Callable[[], bool]) -> bool:

@@ -12,6 +12,7 @@ from sim.checks.ledger import Ledger
 from sim.checks.verdict import judge
 from sim.core_client import CoreClient
 from sim.ensemble import Ensemble
+from sim.marks import mark_history
 from sim.node import Brain, Node
 from sim.options import TIMINGS, Options
 from sim.plan import Doing
@@ -93,7 +94,9 @@ class ServiceWork:
 
     def judge(self, ledger: Ledger, nodes: list[Node]) -> int:
         """Violation, or the number of acknowledged writes."""
-        return judge(self.world, ledger.history(), self.drivers, nodes, ledger.endings)
+        acknowledged = judge(self.world, ledger.history(), self.drivers, nodes, ledger.endings)
+        mark_history(self.world, [driver.client for driver in self.drivers], ledger.led_us)
+        return acknowledged
 
 
 class AgreementWork:

@@ -33,17 +33,26 @@ class Ledger:
         self.highest = 0
         self.committed = 0
         self.nodes: list[Node] = []
+        self.seen: dict[int, tuple[int, ...]] = {}  # node -> what it was like after its last turn
 
     def observe(self, node: Node) -> None:
-        """After every turn of a node's loop."""
-        if node.brain is None:
+        """After every turn of a node's loop; most of them change nothing of what is looked at here."""
+        brain: Any = node.brain
+        if brain is None:
             return
-        status = node.brain.status()
+        zab, state = brain.zab, brain.state
+        role = zab.role
+        seen = (node.life, role.state, role.phase, zab.current, zab.history.committed, state.zxid, state.digest())
+        if seen == self.seen.get(node.id):
+            return
+        self.seen[node.id] = seen
+        status = brain.status()
         self._epochs(node, status)
         if status.committed > self.committed:
             self._committed(node, status.committed)
         self._executed(node, status)
         self._digest(node, status)
+        node.marks.observed(node.id, status, self.leaders, len(self.nodes))
 
     def _epochs(self, node: Node, status: Any) -> None:
         if status.role == "leader" and status.phase == "broadcast":

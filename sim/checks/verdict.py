@@ -39,6 +39,10 @@ def judge(
         WORKLOADS[name].judge(history)
     for node in nodes:
         compare(node, model)
+    for ending in endings:
+        session = model.session(ending.session)
+        if session is not None and not 0 < session.ended <= ending.zxid:
+            world.mark("an expiry came too late: its session had attached anew")
     if model.repeats:
         world.mark("an entry stood in the log twice")
     return acknowledged
