@@ -46,12 +46,15 @@ class Chain:
 
     def __init__(self) -> None:
         self.zxid = 0
-        self.digest = 0
+        self.sum = 0
 
     def execute(self, batch: Batch) -> None:
         assert batch.last > self.zxid, (show(self.zxid), str(batch))
-        self.digest = zlib.crc32(batch.data, zlib.crc32(str(batch.first).encode(), self.digest))
+        self.sum = zlib.crc32(batch.data, zlib.crc32(str(batch.first).encode(), self.sum))
         self.zxid = batch.last
+
+    def digest(self) -> int:
+        return self.sum
 
 
 class AgreementBrain:
@@ -59,27 +62,27 @@ class AgreementBrain:
 
     def __init__(self, id: int, voters: tuple[int, ...], timing: Timing, recovered: Recovered, life: int) -> None:
         self.state = Chain()
-        self.peer = Peer(id, voters, timing, recovered, life << 32)
+        self.zab = Peer(id, voters, timing, recovered, life << 32)
         self.taking: tuple[SnapBegin, list[bytes]] | None = None
         for data in recovered.chunks:
-            self.state.zxid, self.state.digest = (int(part) for part in data.split())
+            self.state.zxid, self.state.sum = (int(part) for part in data.split())
         for logged in recovered.batches:
             if self.state.zxid < logged.batch.last <= recovered.committed:
                 self.state.execute(logged.batch)
 
     def step(self, event: Any) -> None:
         if isinstance(event, Wish):
-            role = self.peer.role
+            role = self.zab.role
             if isinstance(role, Leading) and role.can_propose:
                 first = role.next_zxid
                 role.propose(Batch(first, first, 0, pack_request(0, 0, 0, 0, event.value)))
         elif isinstance(event, Clock):
-            self.peer.now_ms = event.now_ms
+            self.zab.now_ms = event.now_ms
         else:
-            self.peer.step(event)
+            self.zab.step(event)
 
     def take(self) -> Outbox:
-        ready = self.peer.take()
+        ready = self.zab.take()
         for piece in ready.state:
             if isinstance(piece, Batch):
                 self.state.execute(piece)
@@ -97,20 +100,20 @@ class AgreementBrain:
         if not piece.final:
             chunks.append(piece.data)
             return
-        self.state.zxid, self.state.digest = (int(part) for part in chunks[0].split())
+        self.state.zxid, self.state.sum = (int(part) for part in chunks[0].split())
         assert self.state.zxid == begun.zxid
         self.taking = None
 
     def _send_state(self, learner: int) -> None:
-        role = self.peer.role
+        role = self.zab.role
         zxid = self.state.zxid
-        epochs = tuple(self.peer.history.epochs)
+        epochs = tuple(self.zab.history.epochs)
         if isinstance(role, Leading) and role.snapshot_begin(learner, zxid, upto_zxid(epochs, zxid)):
-            role.snapshot_chunk(learner, b"%d %d" % (zxid, self.state.digest))
+            role.snapshot_chunk(learner, b"%d %d" % (zxid, self.state.sum))
             role.snapshot_chunk(learner, None)
 
     def status(self) -> View:
-        peer = self.peer
+        peer = self.zab
         return View(
             {0: "looking", 1: "follower", 2: "leader"}[int(peer.state)],
             peer.phase.name.lower(),
@@ -118,7 +121,7 @@ class AgreementBrain:
             peer.history.last,
             peer.history.committed,
             self.state.zxid,
-            f"{self.state.digest:08x}",
+            f"{self.state.sum:08x}",
             peer.phase is Phase.BROADCAST,
         )
 

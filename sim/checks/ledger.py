@@ -41,8 +41,11 @@ class Ledger:
         if brain is None:
             return
         zab, state = brain.zab, brain.state
-        role = zab.role
-        seen = (node.life, role.state, role.phase, zab.current, zab.history.committed, state.zxid, state.digest())
+        role, history = zab.role, zab.history
+        seen = (
+            *(node.life, len(self.leaders), role.state, role.phase, zab.current),
+            *(history.last, history.committed, state.zxid, state.digest()),
+        )
         if seen == self.seen.get(node.id):
             return
         self.seen[node.id] = seen
