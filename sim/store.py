@@ -102,8 +102,11 @@ class DiskStore:
         self._storage.write(records)
 
     def write_partly(self, records: Sequence[Record]) -> None:
-        """The process ends inside the write."""
-        self.disk.cut_at = self.disk.operations + self._chance.randrange(OPERATIONS_MAX)
+        """The process ends inside the write, often when all of it is written and nothing is synced."""
+        if self._chance.random() < 0.5:
+            self.disk.cut_on = "sync"
+        else:
+            self.disk.cut_at = self.disk.operations + self._chance.randrange(OPERATIONS_MAX)
         with suppress(PowerCut, OSError):
             self.write(records)
 
