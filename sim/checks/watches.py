@@ -338,9 +338,16 @@ class Program:
             first, readable = self._first(armed)
             if first > shown.zxid or not readable:
                 continue
-            came_and_went = armed.kind == WatchKind.EXIST and self.model.at(armed.path, shown.zxid) is None
-            if self.born[watcher] == self.connections or not came_and_went:
+            if self.born[watcher] == self.connections or not self._past_telling(armed, first, shown.zxid):
                 raise self._broken(f"{shown} was shown before {armed} was told of {show(first)}")
+
+    def _past_telling(self, armed: Armed, first: int, zxid: int) -> bool:
+        """Whether somebody who was away then may never hear of it: what came has gone again, or by the time of the new
+        connection not everybody could read the znode any more."""
+        if armed.kind == WatchKind.EXIST and self.model.at(armed.path, zxid) is None:
+            return True
+        since = [node for moment, node in self.model.past.get(armed.path, ()) if first <= moment <= zxid]
+        return any(node is not None and node.rows is not EVERYBODY for node in since)
 
     def _first(self, armed: Armed) -> tuple[int, bool]:
         """The zxid of the first change that a one-shot watcher is for, and whether anybody may hear of it."""
