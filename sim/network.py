@@ -188,7 +188,7 @@ class Stream:
         if not self.broken:
             self.broken = True
             self.end(self.dialer)
-            self._down_later(self.listener)
+            self.down_later(self.listener)
 
     def drop_side(self, node: int, silent: bool) -> None:
         """The process of `node` is gone: it learns nothing any more. `silent`: nor does the other side, for now."""
@@ -200,10 +200,10 @@ class Stream:
         if silent and not self.broken:
             self.broken = self.silent = True
             self.pipes[self.other(node)].lose_some()
-            self._down_later(self.other(node))
+            self.down_later(self.other(node))
         self.break_up()
 
-    def _down_later(self, node: int) -> None:
+    def down_later(self, node: int) -> None:
         delay_us = self.network.chance.randrange(KEEPALIVE_US)
         self.network.world.after(delay_us, self.pipes[node].finish, PeerDown(self.other(node)))
 
@@ -268,6 +268,14 @@ class Network:
         stream = self.streams.get((min(a, b), max(a, b)))
         if stream is not None:
             stream.leave()
+
+    def forsake(self, node: int) -> None:
+        """All others find their streams with that node broken; it learns so later, each in its time."""
+        for stream in self._of(node):
+            if not stream.broken:
+                stream.broken = True
+                stream.end(stream.other(node))
+                stream.down_later(node)
 
     def cut_direction(self, source: int, to: int, cut: bool) -> None:
         """Nothing passes from `source` to `to` (or does again)."""

@@ -17,6 +17,7 @@ NEMESES: dict[str, Nemesis] = {
     "aimed": Nemesis(deaths.aimed, 600),
     "disk_cut": Nemesis(deaths.disk_cut, 1000),
     "partition": Nemesis(links.partition, 1500),
+    "forsaken": Nemesis(links.forsaken, 2000),
     "one_way": Nemesis(links.one_way, 1500),
     "swizzle": Nemesis(links.swizzle, 3000),
     "flap": Nemesis(links.flap, 3000),

@@ -64,6 +64,16 @@ def partition(ensemble: Ensemble, chance: random.Random) -> None:
     _cut(ensemble, chance, directions, f"partition by {shape}")
 
 
+def forsaken(ensemble: Ensemble, chance: random.Random) -> None:
+    """The others lose their leader and elect another; it can reach nobody, and does not know yet."""
+    leader = ensemble.leader()
+    if leader is None or len(ensemble.nodes) < 2:
+        return
+    ensemble.network.forsake(leader.id)
+    others = [node.id for node in ensemble.nodes if node is not leader]
+    _cut(ensemble, chance, _between([leader.id], others), "a leader was forsaken")
+
+
 def one_way(ensemble: Ensemble, chance: random.Random) -> None:
     """Some directions only: a node hears all and nobody hears it, the reverse, or a single link."""
     if len(ensemble.nodes) < 2:

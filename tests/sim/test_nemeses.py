@@ -28,6 +28,7 @@ BITES: dict[str, tuple[str, ...]] = {
     "aimed": ("died at Logged", "died at Current", "died at AckEpoch"),
     "disk_cut": ("died inside the storage", "a torn tail was cut"),
     "partition": tuple(f"partition by {shape}" for shape in ("size", "member", "one", "leader", "bridge", "ring")),
+    "forsaken": ("a leader was forsaken", "two believed that they lead"),
     "one_way": ("partition of one direction",),
     "swizzle": ("swizzle",),
     "flap": ("a link flapped",),
