@@ -304,7 +304,7 @@ class CoreClient:
         """The session has ended, says a node."""
         self.world.mark("session expired")
         self.expired.append(self.session)
-        steady = self.live and self.world.now_us - self._live_us > 2 * self.timeout_ms * MS
+        steady = self.live and self.world.now_us - self._live_us > self.timeout_ms * MS
         if self.calm and steady and not self.closing:
             raise Violation("expiry", f"client {self.id} lives, and its session {self.session:x} was ended")
 

@@ -7,6 +7,7 @@ from its plan alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Any
 
 from sim.checks.ledger import Ledger
@@ -78,6 +79,9 @@ def run(plan: Plan, kind: type[Work], traced: bool, how: str) -> Outcome:
             outcome.acknowledged = work.judge(ledger, ensemble.nodes)
         except Violation as violation:
             outcome.violation = violation
+        except Exception as error:  # nothing may raise, so this is what the run has found
+            last = extract_tb(error.__traceback__)[-1]
+            outcome.violation = Violation("defect", f"{error!r} in {last.name}, {last.filename}:{last.lineno}")
     return outcome
 
 

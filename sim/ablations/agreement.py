@@ -3,9 +3,7 @@
 from sim.ablations.patch import Edit, without
 from zooweeper.zab import quorum
 from zooweeper.zab.following import Following
-from zooweeper.zab.history import History
-from zooweeper.zab.leading import OF_LEARNERS, Leading
-from zooweeper.zab.messages import Ack, AckNewLeader
+from zooweeper.zab.leading import Leading
 
 AGREEMENT = {
     "commit_without_quorum": without(
@@ -75,10 +73,6 @@ AGREEMENT = {
         "histories are compared by their ends, not by their epochs",
         Edit(Leading._synchronize, "history.common(learner.epochs)", "min(learner.last, history.last)"),
     ),
-    "common_of_any_epoch": without(
-        "what two histories share is taken from the follower's word alone",
-        Edit(History.common, "min(counter, mine[epoch])", "counter"),
-    ),
     "execute_uncommitted": without(
         "a follower executes its leader's history before a quorum has it",
         Edit(
@@ -86,16 +80,5 @@ AGREEMENT = {
             "peer.current = message.epoch",
             "peer.current = message.epoch; peer.commit(message.last)",
         ),
-    ),
-    "stale_acks_count": without(
-        "acknowledgements of an earlier try count",
-        Edit(OF_LEARNERS[Ack], "or message.attempt != learner.attempt", ""),
-        Edit(OF_LEARNERS[AckNewLeader], "or message.attempt != learner.attempt", ""),
-        Edit(Leading.on_ack_of_learner, "message.epoch == self.epoch", "True"),
-    ),
-    "old_mail_counts": without(
-        "a leader takes its own disk's reports from before it was elected",
-        Edit(Leading.on_ack, "elif message.attempt == self.attempt:", "else:"),
-        Edit(Leading.on_new_leader, "and message.attempt == self.attempt", ""),
     ),
 }

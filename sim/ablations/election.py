@@ -8,10 +8,6 @@ from zooweeper.zab.peer import Peer
 
 ELECTION = {
     "vote_by_id_not_zxid": without(
-        "the highest id is elected, whatever it has",
-        Edit(vote.rank, "vote.epoch, vote.zxid, vote.favoured, candidate", "0, 0, vote.favoured, candidate"),
-    ),
-    "elect_shorter_history": without(
         "the highest id is elected, and leads whoever knows more",
         Edit(vote.rank, "vote.epoch, vote.zxid, vote.favoured, candidate", "0, 0, vote.favoured, candidate"),
         Edit(Leading.on_ack_epoch, "(message.current, message.last) > (peer.current, peer.history.last)", "False"),

@@ -42,11 +42,6 @@ EXECUTION = {
         Edit(SessionTable.expect, "if ahead == 1:", "if ahead <= 1:"),
         Edit(SessionTable.remember, "assert entry.number == session.number + 1, (session, entry.number)", ""),
     ),
-    "accept_number_gap": without(
-        "a request whose predecessor is missing is executed",
-        Edit(SessionTable.expect, "if ahead == 1:", "if ahead >= 1:"),
-        Edit(SessionTable.remember, "assert entry.number == session.number + 1, (session, entry.number)", ""),
-    ),
     "forget_results": without(
         "the answers that a client may ask for again are not kept",
         Edit(SessionTable.remember, "session.results[entry.number] = Remembered(error, body, entry.zxid)", "pass"),

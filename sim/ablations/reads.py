@@ -30,8 +30,4 @@ READS = {
         "questions to a leader that is gone are not asked again",
         Edit(Clients.leader_lost, "self.asking.extend(asked)", "pass"),
     ),
-    "not_marked_stale": without(
-        "a node without a leader does not say so",
-        Edit(Clients._read, "stale = not replica.zab.serving", "stale = False"),
-    ),
 }

@@ -26,10 +26,6 @@ SESSIONS = {
         "a session is ended although it has attached anew since that was decided",
         Edit(ExpireSession.execute, "session.attach != request.attach", "False"),
     ),
-    "expiry_during_pause": without(
-        "a leader that stood still takes everybody for silent",
-        Edit(Leadership.tick, "if paused:", "if False:"),
-    ),
     "old_deadlines": without(
         "a new leader does not give everybody the full timeout",
         Edit(Deadlines.__init__, "self._since_ms = now_ms", "self._since_ms = 0"),
@@ -57,10 +53,6 @@ SESSIONS = {
     "session_moved_check_off": without(
         "what was sent through an earlier attachment is executed",
         Edit(SessionTable.expect, "entry.attach != session.attach", "False"),
-    ),
-    "two_places_at_once": without(
-        "a connection lives on when its session attaches elsewhere",
-        Edit(Clients._opened, "self._drop_moved(entry.session)", "pass"),
     ),
     "drop_pending_open_on_leader_change": without(
         "what waits for a leader is not sent to the next one",

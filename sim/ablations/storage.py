@@ -3,7 +3,7 @@
 from sim.ablations.patch import Edit, without
 from zooweeper.replica import execute, replica
 from zooweeper.replica.replica import Replica
-from zooweeper.storage import folder, log, purge, records, recovery, snapshots, storage
+from zooweeper.storage import folder, log, records, recovery, snapshots, storage
 from zooweeper.storage.log import Log
 from zooweeper.storage.snapshots import SnapshotWriter
 from zooweeper.storage.storage import Storage
@@ -75,18 +75,9 @@ STORAGE = {
         "a snapshot of what was cut since counts",
         Edit(recovery.recover, "and history.facts.contains(zxid)", ""),
     ),
-    "forget_the_past_too_early": without(
-        "a new snapshot drives out the log and all others",
-        Edit(purge.superfluous, "newest = sorted(snapshots)[-kept:]", "kept = 1; newest = sorted(snapshots)[-kept:]"),
-        Edit(purge.superfluous, "needed_from(segments, newest[0])", "len(segments) - 1"),
-    ),
     "repaired_folder_votes": without(
         "a folder that was damaged begins anew with a vote",
         Edit(folder.begin_repair, "voting=False", "voting=True"),
-    ),
-    "repaired_folder_forgets_epochs": without(
-        "a folder that was damaged begins anew without its promises",
-        Edit(folder.begin_repair, "max(_epochs_seen(disk, identity), default=0)", "0"),
     ),
     "fuzzy_snapshot": without(
         "a snapshot is written while entries change what it holds",
