@@ -196,24 +196,40 @@ class Connection:
         return EventType.CHILDREN if node.pzxid > seen else None
 
     def _expect_missed(self) -> None:
-        """Where in `heard` the events stand that setWatches found: right before its answer."""
-        for place, answer in enumerate(self.link.heard):
-            if type(answer) is not Answer or answer.error:
+        """Where in `heard` the events stand that setWatches found: right before its answer, or at the end if the
+        connection ended between them."""
+        heard, asked = self.link.heard, self.link.asked
+        open_ = {xid: ask for xid, ask in asked.items() if ask.code == SetWatches2.code}
+        for place, answer in enumerate(heard):
+            if type(answer) is not Answer:
                 continue
-            ask = self.link.asked.get(answer.xid)
-            if ask is None or ask.code != SetWatches2.code:
+            ask = open_.pop(answer.xid, None)
+            if ask is None or answer.error:
                 continue
-            request, events = SetWatches2.Request.decode(ask.body), []
-            for name, _, _ in LISTS:
-                for path in getattr(request, name):
-                    type_ = self._lost(name, path, request.seen, answer.zxid)
-                    node = self.model.at(path, answer.zxid)
-                    if type_ is not None and (node is None or self._readable(node.rows, answer.zxid)):
-                        events.append((answer.zxid, int(type_), path))
+            events = self._found(ask, answer.zxid)
             for index, event in enumerate(events, place - len(events)):
-                if index < 0 or type(self.link.heard[index]) is not Notice:
+                if index < 0 or type(heard[index]) is not Notice:
                     raise self._broken("missed events", f"{words(event)} is not told before {answer}")
                 self.missed[index] = event
+        for ask in open_.values():
+            last = heard[-1] if heard else None
+            events = self._found(ask, last.zxid) if type(last) is Notice else []
+            for count in range(min(len(events), len(heard)), 0, -1):
+                tail = heard[-count:]
+                if [(one.zxid, one.type, one.path) for one in tail if type(one) is Notice] == events[:count]:
+                    self.missed.update(enumerate(events[:count], len(heard) - count))
+                    break
+
+    def _found(self, ask: Any, zxid: int) -> list[Event]:
+        """What a setWatches finds to have changed, as of a zxid."""
+        request, events = SetWatches2.Request.decode(ask.body), []
+        for name, _, _ in LISTS:
+            for path in getattr(request, name):
+                type_ = self._lost(name, path, request.seen, zxid)
+                node = self.model.at(path, zxid)
+                if type_ is not None and (node is None or self._readable(node.rows, zxid)):
+                    events.append((zxid, int(type_), path))
+        return events
 
 
 LISTS = (
