@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The tests, on a machine with nothing but Python >= 3.11.
-#   ./test.sh            everything that belongs to a change: check, sim, cluster (under 5 minutes on 2 cores)
+#   ./test.sh            everything that belongs to a change: check, sim, cluster (under 8 minutes on 2 cores)
 #   ./test.sh quick      layers, units, properties, traces (under 40 seconds)
 #   ./test.sh check      ruff, mypy, and all tests but sim and cluster
 #   ./test.sh sim        the simulated world: fixed seeds and a random one
 #   ./test.sh cluster    real processes, killed for real, and under fire (tests/robustness)
-#   ./test.sh long       a longer swarm of simulations and the measured bars
+#   ./test.sh proof      everything at full length, about 90 minutes; `proof --short`: a little of it (docs/proof.md)
+#   ./test.sh bars       the measured bars of deployment, kills and recovery
 # What follows the part goes to pytest: ./test.sh quick -k multi
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -28,10 +29,11 @@ case $part in
     check) static && run tests --ignore=tests/sim --ignore=tests/cluster --ignore=tests/robustness "$@" ;;
     sim) run tests/sim "$@" ;;
     cluster) run --dist loadfile "${real[@]}" "$@" ;;
-    long) "$bin/python" -m sim --swarm 600s --jobs 2 && "$bin/python" -m bench bars ;;
+    proof) "$bin/python" tools/proof.py "$@" ;;
+    bars) "$bin/python" -m bench bars ;;
     all) static && run --dist loadfile tests "$@" ;;
     *)
-        echo "test.sh: no such part: $part; one of quick check sim cluster long, or none for all" >&2
+        echo "test.sh: no such part: $part; one of quick check sim cluster proof bars, or none for all" >&2
         exit 2
         ;;
 esac
