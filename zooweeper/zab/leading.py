@@ -20,7 +20,7 @@ from zooweeper.model.entry import Batch
 from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, counter_of, epoch_of, make
 from zooweeper.zab import quorum
 from zooweeper.zab.catchup import Mode, decide
-from zooweeper.zab.learner import Learner, Stage
+from zooweeper.zab.learner import Learner, Stage, of_its_try
 from zooweeper.zab.messages import (
     Ack,
     AckEpoch,
@@ -50,6 +50,7 @@ from zooweeper.zab.vote import Phase, State
 if TYPE_CHECKING:
     from zooweeper.zab.peer import Peer
 
+INVITATION = 0  # among the tokens of questions, which begin with 1
 COUNTER_LAST = COUNTER_MAX - (1 << 20)  # hand over well before the counter would wrap (ZK-1277)
 
 
@@ -267,8 +268,18 @@ class Leading:
         peer.epoch_seen = max(peer.epoch_seen, message.accepted)
         if not self.epoch:
             self._maybe_choose_epoch()
-        elif self.promised and message.accepted <= self.epoch:
-            peer.send(sender, NewEpoch(learner.attempt, self.epoch))
+        elif self.promised:
+            self._invite(learner)
+
+    def _invite(self, learner: Learner) -> None:
+        """Ask for its promise. Who has lost its memory may have promised a later epoch: when a quorum of others has
+        confirmed since that it follows us, we know that it has not, and it may count again."""
+        if learner.accepted > self.epoch:
+            return
+        if learner.voting:
+            self.peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+        elif self.phase is Phase.BROADCAST and self.rounds.ask(learner.id, INVITATION, learner.attempt):
+            self._ping()
 
     def _maybe_choose_epoch(self) -> None:
         peer = self.peer
@@ -290,8 +301,7 @@ class Leading:
             return
         self.promised = True
         for learner in self.learners.values():
-            if learner.accepted <= self.epoch:
-                self.peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+            self._invite(learner)
         self._maybe_synchronize()
 
     def on_ack_epoch(self, learner: Learner, message: AckEpoch) -> None:
@@ -390,6 +400,9 @@ class Leading:
         self.told = peer.history.committed
         for learner in synced:
             peer.send(learner.id, UpToDate(learner.attempt, self.epoch, self.told))
+        for learner in self.learners.values():
+            if not learner.voting:
+                self._invite(learner)
 
     # --- BROADCAST
 
@@ -454,7 +467,10 @@ class Leading:
         answered = self.rounds.answered(quorum.committed(peer.voters, rounds))
         for question in answered:
             learner = self.learners.get(question.asker)
-            if question.asker == peer.id:
+            if question.token == INVITATION:
+                if learner is not None and learner.attempt == question.zxid:
+                    peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+            elif question.asker == peer.id:
                 peer.ready.barriers.append(BarrierAnswer(self.attempt, self.epoch, question.token, question.zxid))
             elif learner is not None:
                 answer = BarrierAnswer(learner.attempt, self.epoch, question.token, question.zxid)
@@ -463,24 +479,8 @@ class Leading:
             self._ping()
 
 
-def _of_its_try(handler: Callable[[Leading, Learner, Any], None]) -> Callable[[Any, int, Any], None]:
-    """Drop what is of an earlier try of that learner, or of nobody we lead; and a learner that says what cannot be."""
-
-    def guarded(role: Leading, sender: int, message: Any) -> None:
-        learner = role.learners.get(sender)
-        if learner is None or message.attempt != learner.attempt:
-            return
-        if not learner.may_say(message, role.peer.history.last, role.rounds.current):
-            role.drop(sender)
-            return
-        learner.heard_ms = role.peer.now_ms
-        handler(role, learner, message)
-
-    return guarded
-
-
 OF_LEARNERS: dict[type, Callable[[Any, int, Any], None]] = {
-    message: _of_its_try(handler)
+    message: of_its_try(handler)
     for message, handler in (
         (AckEpoch, Leading.on_ack_epoch),
         (SnapAck, Leading.on_snap_ack),

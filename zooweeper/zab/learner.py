@@ -4,7 +4,9 @@ Rules: made anew for every FollowerInfo, so nothing of an earlier try counts: ne
 promise.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 from zooweeper.model.durable import Epochs
 from zooweeper.zab.messages import Ack, AckNewLeader, Pong, SnapAck
@@ -82,3 +84,19 @@ class Learner:
         if self.stage is not Stage.SYNCED or self.durable >= self.due:
             self.due, self.due_ms = last, now_ms
         return now_ms - self.due_ms if self.durable < self.due else 0
+
+
+def of_its_try(handler: Callable[[Any, Learner, Any], None]) -> Callable[[Any, int, Any], None]:
+    """Drop what is of an earlier try of that learner, or of nobody we lead; and a learner that says what cannot be."""
+
+    def guarded(role: Any, sender: int, message: Any) -> None:
+        learner = role.learners.get(sender)
+        if learner is None or message.attempt != learner.attempt:
+            return
+        if not learner.may_say(message, role.peer.history.last, role.rounds.current):
+            role.drop(sender)
+            return
+        learner.heard_ms = role.peer.now_ms
+        handler(role, learner, message)
+
+    return guarded
