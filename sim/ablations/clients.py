@@ -30,17 +30,13 @@ CLIENTS = {
         "a client takes everything that it had sent for executed",
         Edit(ClientCore._on_welcomed, "request.unknown and request.number <= event.number", "request.unknown"),
     ),
-    "client_forgets_its_line": without(
-        "what was in flight when the link broke goes behind what waits",
+    "client_reorders_its_line": without(
+        "what was in flight when the link broke goes out again in another order",
         Edit(
             ClientCore._back_in_line,
             "(*self._held, *self._flight, *self._queue)",
             "(*self._queue, *self._held, *self._flight)",
         ),
-    ),
-    "client_goes_on_after_refusal": without(
-        "a client does not wait for the answers behind a refused write",
-        Edit(ClientCore._on_refused, "self._number = request.number", "pass"),
     ),
     "one_shot_watch_stays": without(
         "a client keeps a one-shot watch that has fired",

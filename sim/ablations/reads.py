@@ -18,10 +18,6 @@ READS = {
         "a question is answered by a round that was under way before it was asked",
         Edit(Rounds.ask, "Question(self.current + 1,", "Question(self.current,"),
     ),
-    "read_before_executed": without(
-        "a confirmed read does not wait for this node to catch up",
-        Edit(Clients._drain, " <= replica.state.zxid", " < 1 << 63"),
-    ),
     "read_overtakes_write": without(
         "a read does not wait for the writes before it",
         Edit(Clients._read_in_turn, "if connection.pending:", "if False:"),

@@ -28,10 +28,6 @@ STORAGE = {
         "a snapshot gets its name before it is durable",
         Edit(SnapshotWriter.end, "self._file.sync()", "pass"),
     ),
-    "snapshot_ahead_of_log": without(
-        "a snapshot gets its name before the log behind it is durable",
-        Edit(Storage._end, "self._log.sync()", "pass"),
-    ),
     "rejoin_after_eio": without(
         "after a failed sync the node goes on",
         Edit(
@@ -41,18 +37,6 @@ STORAGE = {
     "no_checksum": without(
         "records are believed without their checksum",
         Edit(records.find_record, "crc != crc32(data[at + MARK_CRC.size : end])", "False"),
-    ),
-    "no_chain_check": without(
-        "a record need not be the next one",
-        Edit(
-            recovery._Reader.segment,
-            "placed = (found.index, found.previous) == (history.index, history.previous)",
-            "placed = True",
-        ),
-    ),
-    "torn_tail_kept": without(
-        "what a crash tore stays behind the end of the log",
-        Edit(storage._settle, "if recovery.torn:", "if False:"),
     ),
     "found_is_not_synced": without(
         "what a start found is relied on before it is durable",

@@ -47,6 +47,8 @@ def error(ensemble: Ensemble, chance: random.Random) -> None:
         node, store = found
         store.disk.failing = {chance.choice(ERRORS): chance.randrange(3)}
         store.disk.sticky = chance.random() < 0.3
+        if chance.random() < 0.5:  # whoever went on in spite of it has no disk to rely on
+            ensemble.later(chance.randrange(5 * MS, 300 * MS), node.crash, True)
         ensemble.later(chance.randrange(50 * MS, 1500 * MS), _replaced, ensemble, node, store)
 
 

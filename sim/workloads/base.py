@@ -14,7 +14,7 @@ from sim.history import History, Operation
 from zooweeper.model.acl import OPEN, Acl
 from zooweeper.model.events import WatchMode
 from zooweeper.ops.create import Create
-from zooweeper.ops.data import SetData
+from zooweeper.ops.data import GetData, SetData
 from zooweeper.replica.outbox import Notice
 
 UNANSWERED_MAX = 6  # then a client does nothing new
@@ -86,7 +86,8 @@ class Workload:
         """Of a path below our root."""
 
     def on_word(self, path: str) -> None:
-        """Another client says, not by way of the service, that it has changed this znode."""
+        """Another client says, not by way of the service, that it has changed this znode: look, at once."""
+        self.ask(GetData, path, GetData.Request(path, False), linear=True)
 
     def on_lost(self) -> None:
         """The session has ended, or the program was started anew: watches, locks and ephemerals are gone."""
@@ -150,7 +151,8 @@ class Driver:
         workload.act(chance)
 
     def tell(self, name: str, path: str) -> None:
-        """Another client, in turn, learns at once that a znode of this workload was changed."""
+        """Another client, in turn, learns at once that a znode of this workload was changed: nothing finds a stale
+        read as surely."""
         if self.others:
             self._told += 1
             self.others[self._told % len(self.others)].hear(name, path)
@@ -179,6 +181,8 @@ class Driver:
     def _on_answer(self, operation: Operation) -> None:
         if operation.owner is not None:
             operation.owner.on_answer(operation)
+            if operation.code == SetData.code and operation.ok:
+                self.tell(operation.owner.name, operation.path)
 
     def _on_event(self, notice: Notice) -> None:
         workload = self.workloads.get(notice.path.split("/", 2)[1])

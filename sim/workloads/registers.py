@@ -1,5 +1,4 @@
-"""Registers: set, get, and set by version, of a few znodes; some reads are linear. Who has changed one tells another
-client, which looks at once: nothing finds a stale read as surely.
+"""Registers: set, get, and set by version, of a few znodes; some reads are linear.
 
 Judged by the replay, and apart from it by a search for an order that explains what the clients saw (checks/wgl.py).
 """
@@ -40,11 +39,6 @@ class Registers(Workload):
         if operation.note == "swap" and operation.ok and not self.stopped:
             request = SetData.Request(operation.path, self.value(), operation.result.stat.version)
             self.ask(SetData, operation.path, request)
-        elif operation.code == SetData.code and operation.ok:
-            self.driver.tell(self.name, operation.path)
-
-    def on_word(self, path: str) -> None:
-        self.ask(GetData, path, GetData.Request(path, False), linear=True)
 
     @classmethod
     def judge(cls, history: History) -> None:
