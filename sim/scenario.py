@@ -24,7 +24,7 @@ from sim.world import MS, SECOND, Violation, World
 from zooweeper.model.durable import Recovered
 from zooweeper.model.zxid import show
 
-PROGRESS_US = 20 * SECOND  # more than ten elections with the slowest clocks
+PROGRESS_US = 60 * SECOND  # a slow leader outside of the healed quorum may be kept, and lost, and elected again
 QUIET_MS = 1000  # sessions of this timeout at most are looked at for as long as they might expire
 LOOK_US = 20 * MS  # how often it is looked whether a phase is over
 

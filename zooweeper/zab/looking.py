@@ -40,6 +40,7 @@ class Looking:
 
     def start(self) -> None:
         """Called once, when this is the role."""
+        self.peer.forget_the_silent()
         self._evaluate()
 
     def on_tick(self) -> None:
@@ -49,6 +50,7 @@ class Looking:
             self.offered_ms = peer.now_ms
         elif peer.now_ms - self.offered_ms > peer.timing.discovery_ms:
             peer.doubt()
+        peer.forget_the_silent()
         self._evaluate()
 
     def on_vote(self, sender: int, vote: Vote) -> None:

@@ -42,6 +42,7 @@ class Peer:
         self.now_ms = 0
         self.connected_quorum = is_quorum(voters, [id])  # a majority, ourselves included, is connected
         self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
+        self.voted_ms: dict[int, int] = {}  # when that came
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
         self.epoch_seen = self.accepted  # the highest promise heard of
         self.doubted_until_ms = 0  # our last try to lead has failed
@@ -102,7 +103,7 @@ class Peer:
                 assert type(message) in self.role.IGNORED, message
 
     def _on_vote(self, sender: int, vote: Vote) -> None:
-        self.up[sender] = vote
+        self.up[sender], self.voted_ms[sender] = vote, self.now_ms
         if vote.state == State.LOOKING:
             self.infos.pop(sender, None)  # it gave up that try
             if self.state is not State.LOOKING:
@@ -155,6 +156,13 @@ class Peer:
 
     def send(self, to: int, message: Message) -> None:
         self.ready.now.append((to, message))
+
+    def forget_the_silent(self) -> None:
+        """A vote is worth as long as a leader may be silent: who is asked each tick and says nothing may be gone, though
+        its stream is not, and must be neither elected nor counted by what it said before."""
+        for id, vote in self.up.items():
+            if vote and self.now_ms - self.voted_ms[id] > self.timing.silence_ms:
+                self.up[id] = None
 
     def broadcast_vote(self) -> None:
         vote = self.vote()
