@@ -71,7 +71,8 @@ def options(silence_ms: int) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", silence_ms),
         ("grpc.keepalive_timeout_ms", silence_ms),
         # And the probes by which gRPC measures: while one is in flight there is no keepalive, and it may take a minute.
-        ("grpc.http2.ping_timeout_ms", silence_ms),
+        # As long as both waits above together, for on a slow link the answer stands in line behind much else.
+        ("grpc.http2.ping_timeout_ms", 2 * silence_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.max_ping_strikes", 0),
