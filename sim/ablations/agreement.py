@@ -71,7 +71,11 @@ AGREEMENT = {
     ),
     "common_by_zxid": without(
         "histories are compared by their ends, not by their epochs",
-        Edit(Leading._synchronize, "history.common(learner.epochs)", "min(learner.last, history.last)"),
+        Edit(
+            Leading._synchronize,
+            "history.common(learner.epochs)",
+            "max([one.last for one in history.batches if one.last <= learner.last], default=history.base)",
+        ),
     ),
     "execute_uncommitted": without(
         "a follower executes its leader's history before a quorum has it",

@@ -13,7 +13,7 @@ from sim.views import READS, Moment, request_of, shape
 from sim.world import Violation
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.zxid import show
-from zooweeper.ops.session import CloseSession, Sync
+from zooweeper.ops.session import Auth, CloseSession, Sync
 
 REFUSALS = (ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP)  # nothing happened
 
@@ -32,6 +32,8 @@ def judge_replay(history: History) -> int:
         if operation.code in READS and operation.return_us >= 0 and operation.error not in REFUSALS:
             judge_read(history, operation)
     judge_linear(history, acknowledged)
+    for client in history.clients:
+        judge_order(client.history)
     return len(acknowledged)
 
 
@@ -49,6 +51,19 @@ def judge_write(history: History, operation: Operation) -> None:
         told = shape(operation.code, operation.result)
         if told != outcome.answer:
             raise Violation("results", f"the model says {outcome.answer}: {operation}")
+
+
+def judge_order(operations: Iterable[Operation]) -> None:
+    """A session's writes take effect in the order in which they were asked for. (Proofs of identity are given again on
+    every connection.)"""
+    written: dict[int, int] = {}  # session -> zxid
+    for operation in operations:
+        counts = operation.number and operation.code != Auth.code
+        if counts and operation.return_us >= 0 and operation.error not in REFUSALS:
+            before = written.get(operation.session, 0)
+            if operation.zxid <= before:
+                raise Violation("order of a session", f"{show(before)} was asked for before: {operation}")
+            written[operation.session] = operation.zxid
 
 
 def judge_denied(history: History, operation: Operation) -> None:
