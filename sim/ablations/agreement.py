@@ -41,8 +41,7 @@ AGREEMENT = {
         Edit(Following.on_new_epoch, "message.epoch < peer.accepted", "False"),
         Edit(Following.on_new_epoch, "promised = message.epoch > peer.accepted and", "promised ="),
         Edit(Following.on_new_leader, "or message.epoch != peer.accepted", ""),
-        Edit(Leading.on_follower_info, "and message.accepted <= self.epoch", ""),
-        Edit(Leading.on_new_epoch, "if learner.accepted <= self.epoch", "if True"),
+        Edit(Leading._invite, "if learner.accepted > self.epoch:", "if False:"),
         Edit(Leading._outbid, "learner.accepted > self.epoch", "False"),
     ),
     "two_epochs_same_number": without(
@@ -84,5 +83,9 @@ AGREEMENT = {
             "peer.current = message.epoch",
             "peer.current = message.epoch; peer.commit(message.last)",
         ),
+    ),
+    "old_leader_takes_in_the_forgetful": without(
+        "a node that has lost its memory is taken in by whoever believes that it leads",
+        Edit(Leading._invite, "if learner.voting:", "if True:"),
     ),
 }
