@@ -37,6 +37,7 @@ from zooweeper_client.messages import (
     Welcomed,
 )
 from zooweeper_client.options import Options
+from zooweeper_client.retry import patience_ms
 from zooweeper_client.states import PUBLIC, TABLE, ClientState, Input, State
 from zooweeper_client.watches import LASTING, EventType, Watches
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from random import Random
 
 QUEUE_MAX = 65_536  # requests that wait in a client; beyond it ThrottledOp, at once
-CONNECT_MS_MIN = 250  # for one try to connect; a third of the timeout per round of hosts otherwise
 XID_MAX = 0x7FFFFFFF
 NUMBER_MAX = 1 << 62  # no session lives for so many requests
 FOREVER_MS = 1 << 62
@@ -233,7 +233,7 @@ class ClientCore:
         self._out.connect = address
         self._linked = True
         self._dial_ms = FOREVER_MS
-        self._give_up_ms = self._now + max(CONNECT_MS_MIN, self.timeout_ms * 2 // 3 // len(self._hosts))
+        self._give_up_ms = self._now + patience_ms(self.timeout_ms, len(self._hosts), self._tries)
         timeout_ms = 0 if self._options.read_only else self._options.timeout_ms
         hello = Hello(self.session, self.secret, timeout_ms, self.seen, RESULTS_KEPT_MAX)
         self._out.send.append(hello)

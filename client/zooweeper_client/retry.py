@@ -15,6 +15,8 @@ from zooweeper.model.errors import ErrorCode, Outcome, ZkError
 if TYPE_CHECKING:
     from random import Random
 
+WELCOME_MS_MIN = 250  # for one try to connect
+WELCOME_MS_MAX = 2000  # or two thirds of the session's timeout, if that is more
 TRANSIENT = frozenset((ErrorCode.NO_QUORUM, ErrorCode.THROTTLED_OP, ErrorCode.BEHIND))
 
 
@@ -46,3 +48,10 @@ class RetryPolicy:
 
 
 NO_RETRY = RetryPolicy(enabled=False)
+
+
+def patience_ms(timeout_ms: int, hosts: int, tries: int) -> int:
+    """How long to wait for a welcome in the try after `tries` others. A first round of all hosts leaves a third of the
+    session's timeout; each round after it is twice as patient, for what is slow may be the leader, for every host."""
+    first = max(WELCOME_MS_MIN, timeout_ms * 2 // 3 // hosts)
+    return min(first << min(tries // hosts, 10), max(WELCOME_MS_MAX, timeout_ms * 2 // 3))

@@ -4,7 +4,7 @@ from typing import Any
 
 from zooweeper_client.calls import Call, Calls
 from zooweeper_client.messages import Close, Request, Unwatch
-from zooweeper_client.retry import NO_RETRY
+from zooweeper_client.retry import NO_RETRY, patience_ms
 from zooweeper_client.watches import EventType, WatchKind
 
 from tests.client.world import GOOD_PASSWORD, World
@@ -465,3 +465,10 @@ def test_answers_out_of_place_are_not_believed() -> None:
     item.xid += 5  # type: ignore[misc]
     world.settle()
     assert ok(made) and world.states == ["CONNECTED", "SUSPENDED", "CONNECTED"]
+
+
+def test_a_slow_welcome_is_waited_for_longer_each_round() -> None:
+    rounds = [patience_ms(1500, 5, tries) for tries in range(0, 25, 5)]
+    assert rounds == [250, 500, 1000, 2000, 2000]
+    assert patience_ms(10_000, 3, 2) == 2222
+    assert patience_ms(10_000, 3, 900) == 6666

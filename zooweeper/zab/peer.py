@@ -158,7 +158,7 @@ class Peer:
         self.ready.now.append((to, message))
 
     def forget_the_silent(self) -> None:
-        """A vote is worth as long as a leader may be silent: who is asked each tick and says nothing may be gone, though
+        """A vote is worth as long as a leader may be silent: who is asked each tick and says nothing may be gone though
         its stream is not, and must be neither elected nor counted by what it said before."""
         for id, vote in self.up.items():
             if vote and self.now_ms - self.voted_ms[id] > self.timing.silence_ms:
