@@ -76,7 +76,8 @@ class Looking:
         peer = self.peer
         leader = self._established()
         if leader:  # before our choice among those who look is told: it would make the leader doubt us
-            peer.become_following(leader)
+            if peer.now_ms >= peer.quiet_until_ms:
+                peer.become_following(leader)
             return
         ours = peer.vote()
         known = {id: vote for id, vote in peer.up.items() if vote}

@@ -22,6 +22,7 @@ from zooweeper.zab.ready import Ready
 from zooweeper.zab.vote import Phase, State
 
 DOUBTED_TRIES = 3  # so many failing tries of others a doubt outlasts
+QUIET_SILENCES = 4  # after so many nobody counts what an ended process promised: its stream is gone, or was silent
 
 
 class Peer:
@@ -46,9 +47,11 @@ class Peer:
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
         self.epoch_seen = self.accepted  # the highest promise heard of
         self.doubted_until_ms = 0  # our last try to lead has failed
+        self.quiet_until_ms = 0  # without memory, we follow nobody before
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready()
         self._attempt = attempt
+        self._ticked_ms = 0  # when the role last looked at the time
         self.role: Looking | Following | Leading = Looking(
             self, False
         )  # starts with the first tick, which tells the time
@@ -86,11 +89,16 @@ class Peer:
     # --- events
 
     def _tick(self, event: events.Tick) -> None:
-        self.now_ms = event.now_ms
+        self.now_ms = self._ticked_ms = event.now_ms
+        if not self.voting and not self.quiet_until_ms:
+            self.quiet_until_ms = event.now_ms + QUIET_SILENCES * self.timing.silence_ms
         self.role.on_tick()
 
     def _received(self, event: events.Received) -> None:
         sender, message = event.peer, event.message
+        if self.now_ms - self._ticked_ms > self.timing.silence_ms:  # we stood still: first see who else did not
+            self._ticked_ms = self.now_ms
+            self.role.on_tick()
         if sender != self.id and sender not in self.up:
             return  # of a stream that is gone
         if type(message) is Vote:
