@@ -410,7 +410,7 @@ class Node:
                 self._disk_failed(error)
                 return
             assert self.brain is not None
-            self.kept.wrote(records, self.brain.status().role == "leader")
+            self.kept.wrote(records)
             for job in self._jobs:
                 self.kept.given(job.records)
             self.marks.wrote(self.id, records)

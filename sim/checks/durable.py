@@ -16,7 +16,7 @@ from zooweeper.zab import messages
 class Kept:
     """One node's disk, as far as it has reported."""
 
-    __slots__ = ("epochs", "floor", "id", "initial", "last")
+    __slots__ = ("epochs", "floor", "id", "initial", "last", "led")
 
     def __init__(self, id: int, initial: dict[int, int]) -> None:
         """`initial`, of all nodes: epoch -> the end of the history that it begins with, as its leader told."""
@@ -24,6 +24,7 @@ class Kept:
         self.initial = initial
         self.epochs = (0, 0)  # accepted and current
         self.last = 0  # the end of the history
+        self.led = 0  # the last epoch that the node chose itself, to lead it
         self.floor = 0  # what is left of it even if the last thing that the disk was given comes to pass
 
     def started(self, recovered: Recovered, lost: bool) -> None:
@@ -42,8 +43,8 @@ class Kept:
             if isinstance(record, Cut | Installed):
                 self.floor = min(self.floor, record.zxid)
 
-    def wrote(self, records: Iterable[Record], leads: bool) -> None:
-        """The disk has reported these. `leads`: the node does."""
+    def wrote(self, records: Iterable[Record]) -> None:
+        """The disk has reported these."""
         accepted, current = self.epochs
         for record in records:
             if isinstance(record, Logged):
@@ -52,7 +53,7 @@ class Kept:
                 self.last = record.zxid
             elif isinstance(record, Current):
                 current = max(current, record.epoch)
-                if not leads and self.last < self.initial.get(current, self.last + 1):
+                if current != self.led and self.last < self.initial.get(current, self.last + 1):
                     raise Violation("history before epoch", f"node {self.id} enters {current} with {show(self.last)}")
             elif isinstance(record, Accepted):
                 accepted = max(accepted, record.epoch)
@@ -76,6 +77,8 @@ class Kept:
         return message.epoch <= self.epochs[1] and message.last <= self.last
 
     def _new_epoch(self, message: messages.NewEpoch, to: int) -> bool:
+        if to == self.id:
+            self.led = message.epoch
         return message.epoch <= self.epochs[0]
 
     def _new_leader(self, message: messages.NewLeader, to: int) -> bool:
