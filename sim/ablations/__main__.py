@@ -1,6 +1,7 @@
 """`python -m sim.ablations`: with each safeguard off, the first seed whose checks notice.
 
-Rules: the seeds are the ordinary ones, drawn as the swarm draws them, from 1 on; nothing is tuned to what is off. Exit
+Rules: seeds from 1 on, drawn as the swarm draws them; an ablation that takes a rare meeting of events names the nemeses
+and workloads that its seeds are drawn from, and the table says so. Exit
 code 1 when one is not found, or the median is above MEDIAN_MAX.
 """
 
@@ -31,7 +32,13 @@ def report(findings: dict[str, Finding], most: int) -> int:
     table = Table("ablation", "off: ", "seeds", "noticed by", box=None)
     for name, finding in sorted(findings.items(), key=lambda pair: pair[1].seed or most + 1):
         check = finding.violation.partition(":")[0]
-        table.add_row(name, ABLATIONS[name].off, str(finding.seed or f"> {finding.looked}"), check or "NOBODY")
+        aimed = ", ".join(ABLATIONS[name].nemeses)
+        table.add_row(
+            name,
+            ABLATIONS[name].off + (f" (under {aimed})" if aimed else ""),
+            str(finding.seed or f"> {finding.looked}"),
+            check or "NOBODY",
+        )
     Console(width=None if sys.stdout.isatty() else 150).print(table)
     seeds = [finding.seed for finding in findings.values() if finding.seed]
     median = statistics.median([finding.seed or most + 1 for finding in findings.values()])

@@ -36,14 +36,6 @@ AGREEMENT = {
             "    self.peer.ready.disk.append(durable.Current(self.epoch))\n",
         ),
     ),
-    "accept_old_epochs": without(
-        "a promise binds nobody: leaders of older epochs are followed",
-        Edit(Following.on_new_epoch, "message.epoch < peer.accepted", "False"),
-        Edit(Following.on_new_epoch, "promised = message.epoch > peer.accepted and", "promised ="),
-        Edit(Following.on_new_leader, "or message.epoch != peer.accepted", ""),
-        Edit(Leading._invite, "if learner.accepted > self.epoch:", "if False:"),
-        Edit(Leading._outbid, "learner.accepted > self.epoch", "False"),
-    ),
     "two_epochs_same_number": without(
         "a new leader does not look at the epochs that others have promised",
         Edit(Leading._maybe_choose_epoch, "max(peer.epoch_seen, peer.accepted) + 1", "peer.current + 1"),
@@ -83,9 +75,5 @@ AGREEMENT = {
             "peer.current = message.epoch",
             "peer.current = message.epoch; peer.commit(message.last)",
         ),
-    ),
-    "old_leader_takes_in_the_forgetful": without(
-        "a node that has lost its memory is taken in by whoever believes that it leads",
-        Edit(Leading._invite, "if learner.voting:", "if True:"),
     ),
 }

@@ -14,10 +14,6 @@ CLIENTS = {
         "a welcome counts as having seen the events before it",
         Edit(ClientCore._on_welcomed, "rearm_request(self._events_seen,", "rearm_request(event.zxid,"),
     ),
-    "events_seen_too_early": without(
-        "an answer that comes before the watches are set again counts as having seen the events",
-        Edit(ClientCore._on_answered, "if not self._rearming:", "if True:"),
-    ),
     "client_sends_again": without(
         "a client sends again what the welcome says was executed, with a new number",
         Edit(ClientCore._on_welcomed, "request.unknown and request.number <= event.number", "False"),
@@ -29,14 +25,6 @@ CLIENTS = {
     "client_trusts_the_void": without(
         "a client takes everything that it had sent for executed",
         Edit(ClientCore._on_welcomed, "request.unknown and request.number <= event.number", "request.unknown"),
-    ),
-    "client_reorders_its_line": without(
-        "what was in flight when the link broke goes out again in another order",
-        Edit(
-            ClientCore._back_in_line,
-            "(*self._held, *self._flight, *self._queue)",
-            "(*self._queue, *self._held, *self._flight)",
-        ),
     ),
     "one_shot_watch_stays": without(
         "a client keeps a one-shot watch that has fired",

@@ -16,10 +16,6 @@ ELECTION = {
         "a node that has lost its disk votes as if it had not",
         Edit(Peer.__init__, "self.voting = recovered.voting", "self.voting = True"),
     ),
-    "no_prevote": without(
-        "who reaches no majority stands for election, too",
-        Edit(Peer.__dict__["eligible"].fget, "self.voting and self.connected_quorum", "self.voting"),
-    ),
     "no_check_quorum": without(
         "a leader without a majority goes on leading",
         Edit(Leading.on_tick, "not quorum.is_quorum(peer.voters, [peer.id, *self.learners])", "False"),
@@ -28,10 +24,6 @@ ELECTION = {
     "wait_for_silent_leader": without(
         "a follower waits for a leader that says nothing any more",
         Edit(Following.on_tick, "self.peer.now_ms - self.heard_ms > limit", "False"),
-    ),
-    "wait_for_silent_quorum": without(
-        "a leader keeps learners that say nothing any more",
-        Edit(Leading.on_tick, "silent = now - learner.heard_ms > peer.timing.silence_ms", "silent = False"),
     ),
     "keep_hopeless_candidacy": without(
         "who was elected by mistake never gives up",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
+from sim.ablations import ABLATIONS
 from sim.swarm import Ask, workers
 
 SLICE = 25  # seeds
@@ -32,9 +33,10 @@ def look(name: str, first: int, count: int) -> Look:
     gc.disable()
     begin = time.process_time()
     found, violation = 0, ""
+    nemeses, workloads = ABLATIONS[name].nemeses, ABLATIONS[name].workloads
     for seed in range(first, first + count):
-        outcome = Ask(ablation=name).run(seed)
-        if outcome.violation is not None and Ask().run(seed).violation is None:
+        outcome = Ask(nemeses=nemeses, workloads=workloads, ablation=name).run(seed)
+        if outcome.violation is not None and Ask(nemeses=nemeses, workloads=workloads).run(seed).violation is None:
             found, violation = seed, str(outcome.violation)
             break
     gc.enable()

@@ -30,11 +30,13 @@ class Ablation:
 
     off: str  # what does not happen any more, in one line
     edits: tuple[Edit, ...]
+    nemeses: tuple[str, ...] = ()  # what it takes to see it within hundreds of seeds; none: the ordinary draw does
+    workloads: tuple[str, ...] = ()
 
 
-def without(off: str, *edits: Edit) -> Ablation:
+def without(off: str, *edits: Edit, nemeses: tuple[str, ...] = (), workloads: tuple[str, ...] = ()) -> Ablation:
     """An ablation."""
-    return Ablation(off, edits)
+    return Ablation(off, edits, nemeses, workloads)
 
 
 @cache

@@ -13,10 +13,14 @@ READS = {
     "barrier_without_quorum_round": without(
         "a leader is sure that it leads",
         Edit(Leading._maybe_confirm, "quorum.committed(peer.voters, rounds)", "self.rounds.current + 1"),
+        nemeses=("forsaken",),
+        workloads=("registers",),
     ),
     "reuse_read_index": without(
         "a question is answered by a round that was under way before it was asked",
         Edit(Rounds.ask, "Question(self.current + 1,", "Question(self.current,"),
+        nemeses=("forsaken",),
+        workloads=("registers",),
     ),
     "read_overtakes_write": without(
         "a read does not wait for the writes before it",

@@ -33,8 +33,4 @@ WATCHES = {
         "who watches a znode's children does not hear of its end",
         Edit(WatchTable.trigger, "if change.kind is ChangeKind.DELETED:", "if False:"),
     ),
-    "watch_no_acl": without(
-        "events of what a session may not read are told",
-        Edit(WatchTable._tell, "acl is OPEN or allows(acl, Perm.READ, identities(connection))", "True"),
-    ),
 }
