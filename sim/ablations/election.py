@@ -29,16 +29,8 @@ ELECTION = {
         "who was elected by mistake never gives up",
         Edit(Leading._hopeless, "if self.phase is Phase.DISCOVERY:", "return False\n    if True:"),
     ),
-    "remember_old_votes": without(
-        "votes for a leader that was left count in the next election",
-        Edit(Peer.become_looking, "self.up[peer] = None", "pass"),
-    ),
     "never_outbid": without(
         "a leader does not care that a voter has promised a higher epoch",
         Edit(Leading._outbid, "return any(", "return False and any("),
-    ),
-    "follow_who_left": without(
-        "a follower stays with a leader that follows somebody else",
-        Edit(Following.on_vote, "self._led or vote.choice not in (0, sender)", "False"),
     ),
 }
