@@ -81,10 +81,9 @@ class Replica:
         """The only way out: everything since the last take."""
         while self._turn():
             pass
-        if not self.outbox.stop:
-            self._snapshots.pump()
-        while self._turn():
-            pass
+        if not self.outbox.stop and self._snapshots.pump():
+            while self._turn():
+                pass
         outbox, self.outbox = self.outbox, Outbox()
         return outbox
 

@@ -208,8 +208,8 @@ class Leading:
         return peer.now_ms - self.since_ms > peer.timing.discovery_ms and not receiving
 
     def _outbid(self) -> bool:
-        """A voter promised an epoch above ours in somebody's failed try, and cannot join us: win a higher one."""
-        return any(learner.accepted > self.epoch for learner in self.learners.values() if learner.voting)
+        """Somebody promised an epoch above ours in somebody's failed try, and cannot join us: win a higher one."""
+        return any(learner.accepted > self.epoch for learner in self.learners.values())
 
     def on_vote(self, sender: int, vote: Vote) -> None:
         """A node that looks, or follows another, has left us."""
