@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +160,8 @@ def found(checks: str, *names: str, strikes: tuple[Strike, ...] = ()) -> bool:
     outcomes = (run_service(replace(one, strikes=strikes or one.strikes)) for one in plans)
     violation = next(outcome.violation for outcome in outcomes if outcome.violation is not None)
     return violation.check in checks.split(", ")
+
+
+def test_the_page_names_every_nemesis() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "simulator.md").read_text()
+    assert [name for name in NEMESES if f"`{name}`" not in page] == []
