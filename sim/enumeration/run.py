@@ -74,7 +74,7 @@ class Making:
 
 @dataclass(frozen=True, slots=True)
 class Repairing:
-    """A damaged folder, at some time after `begin_repair` was called: it must be called again, or is through."""
+    """A damaged folder, before `begin_repair` or at some time after: it must be called, again, or is through."""
 
     accepted: int
 
@@ -210,13 +210,13 @@ class Life:
         accepted = self._truth.meaning(len(self._truth.records)).accepted
         self.disk.flip(name, used // 2)
         self.disk.lose_unsynced()
+        self.stage = Repairing(accepted)
         try:
             opened(self.disk)
         except Damaged:
             self.disk.kill()
         else:
             raise Wrong("rot was not found")
-        self.stage = Repairing(accepted)
         begin_repair(self.disk, self._identity, RENEWED, SEGMENT_BYTES)
         self.disk.close()
         self._note("anything more")

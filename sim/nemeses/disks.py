@@ -83,6 +83,7 @@ def rot(ensemble: Ensemble, chance: random.Random) -> None:
     node, store = found
     node.crash(False)
     disk = store.harm()
+    disk.failing.clear()  # what is done here is no operation that could fail
     node.harmed = True
     kind = chance.choices(tuple(KINDS), (4, 3, 2))[0]
     names = [name for name in disk.names() if KINDS[kind](name) and disk.size(name) and disk.readable(name)]

@@ -186,6 +186,21 @@ def test_what_a_start_has_found_is_known_to_be_durable() -> None:
         Storage.open(disk, identity, SEGMENT)
 
 
+def test_damage_that_a_start_has_found_is_no_tear_after_a_power_loss() -> None:
+    """1. The last record rots while the process is down. 2. A start finds that, and leaves no note of it: the disk
+    may be full. 3. The power goes."""
+    disk, identity = filled()
+    end = len(disk.read(FIRST).rstrip(b"\0"))
+    storage, _ = Storage.open(disk, identity, SEGMENT)
+    storage.write([batch(2, 5)])
+    disk.kill()
+    disk.flip(FIRST, end + 50)
+    for _ in range(2):
+        with pytest.raises(Damaged, match=r"@F"):
+            Storage.open(disk, identity, SEGMENT)
+        disk.lose_unsynced()
+
+
 def test_missing_and_misplaced_segments() -> None:
     disk, identity = with_snapshots()
     wanted = reopened(disk, identity)

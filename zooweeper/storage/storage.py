@@ -51,6 +51,7 @@ class Storage:
         Damaged when the node must be repaired first."""
         take_lock(disk)
         check_repair(disk)
+        _keep_hint(disk)
         recovery = recover(disk, identity)
         remove_temporaries(disk)
         _settle(disk, recovery)
@@ -154,6 +155,15 @@ CARRY_OUT: dict[type, Callable[[Storage, Any], None]] = {
     SnapshotEnd: Storage._end,
     Installed: Storage._installed,
 }
+
+
+def _keep_hint(disk: Disk) -> None:
+    """First of all, what the last process knew to be durable outlives the next power loss: or damage that this start
+    finds, and has no room to note, would pass for a torn tail at the start after it."""
+    if HINT_NAME in disk.names():
+        hint = disk.open(HINT_NAME)
+        hint.sync()
+        hint.close()
 
 
 def _settle(disk: Disk, recovery: Recovery) -> None:
