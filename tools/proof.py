@@ -40,7 +40,7 @@ STEPS = (
     Step("branches that seeds run through", "sim.coverage --seeds 500", "sim.coverage --seeds 250"),
     Step("every disk a crash may leave", "sim.enumeration crashes", "sim.enumeration crashes --budget 5000"),
     Step("every byte that may rot", "sim.enumeration flips", "sim.enumeration flips --budget 5000"),
-    Step("inputs that are nearly right", "fuzz --seconds 60", "fuzz --seconds 3"),
+    Step("inputs that are nearly right", "fuzz --seconds 60 --jobs 2", "fuzz --seconds 3 --jobs 2"),
     Step("real processes under fire", "tests.robustness campaign --runs 20", "tests.robustness run --seconds 20"),
     Step("kill -9", "tests.robustness kills --count 300", "tests.robustness kills --count 10"),
     Step("power cuts", "tests.robustness powercuts --count 30", "tests.robustness powercuts --count 2"),
