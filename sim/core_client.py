@@ -18,7 +18,7 @@ from zooweeper_client.watches import LASTING, EventType, WatchKind
 from sim.history import Armed, Operation, Shown, Told, Unarmed
 from sim.network import Quality
 from sim.sessions import TIMEOUT_MS, Doors, Intruder, Link, identity_of
-from sim.world import MS, SECOND, Violation, World
+from sim.world import MS, NEVER_US, SECOND, Violation, World
 from zooweeper.model.config import Address
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.events import WatchMode
@@ -71,7 +71,7 @@ class CoreClient:
         self.quality = quality
         self.timeout_ms = timeout_ms
         self.chance = world.chance(f"client {id}")
-        self.calm = False
+        self.calm_us = NEVER_US
         self.history: list[Operation] = []
         self.links: list[Link] = []
         self.program: list[Armed | Unarmed | Told | Shown | Notice | Welcome] = []
@@ -304,8 +304,8 @@ class CoreClient:
         """The session has ended, says a node."""
         self.world.mark("session expired")
         self.expired.append(self.session)
-        steady = self.live and self.world.now_us - self._live_us > self.timeout_ms * MS
-        if self.calm and steady and not self.closing:
+        steady_us = self.world.now_us - max(self._live_us, self.calm_us)
+        if self.live and steady_us > self.timeout_ms * MS and not self.closing:
             raise Violation("expiry", f"client {self.id} lives, and its session {self.session:x} was ended")
 
     def _monotone(self, zxid: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sim.history import Operation
 from sim.network import Pipe, Quality
 from sim.node import Node
-from sim.world import MS, Violation, World
+from sim.world import MS, NEVER_US, Violation, World
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.events import WatcherType, WatchMode
 from zooweeper.model.zxid import show
@@ -149,7 +149,7 @@ class Client:
         self.program: list[Any] = []  # what watchers were told; see core_client.py
         self.sessions = 0  # how many it has had
         self.expired: list[int] = []  # those that a node said to have ended
-        self.calm = False  # nothing is broken any more: a session must not expire
+        self.calm_us = NEVER_US  # since when nothing is broken: a timeout later a session must not expire
         self.link: Link | None = None
         self._left: Node | None = None  # the node it was with last
         self.on_event: Callable[[Notice], None] = lambda notice: None
@@ -312,8 +312,8 @@ class Client:
         """The session has ended, says a node."""
         self.world.mark("session expired")
         self.expired.append(self.session)
-        steady = self.live and self.world.now_us - self.live_us > self.timeout_ms * MS
-        if self.calm and steady and not self.closing:
+        steady_us = self.world.now_us - max(self.live_us, self.calm_us)
+        if self.live and steady_us > self.timeout_ms * MS and not self.closing:
             raise Violation("expiry", f"client {self.id} lives, and its session {self.session:x} was ended")
         self._lose()
 

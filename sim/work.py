@@ -84,10 +84,10 @@ class ServiceWork:
         return lambda: all(operation.return_us >= 0 or operation.lost for operation in asked)
 
     def calm(self) -> None:
-        """From now on no session may end by itself."""
+        """From a timeout later on no session may end by itself."""
         for driver in self.drivers:
             driver.stop()
-            driver.client.calm = True
+            driver.client.calm_us = self.world.now_us
 
     def idle(self) -> bool:
         return all(driver.idle for driver in self.drivers)

@@ -14,6 +14,7 @@ from typing import Any
 
 MS = 1000
 SECOND = 1_000_000
+NEVER_US = 1 << 62
 TRACE_LINES = 20_000
 
 

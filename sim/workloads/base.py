@@ -36,7 +36,7 @@ class Client(Protocol):
     history: list[Operation]
     pending: Any  # as long as anything is unanswered
     closing: bool  # the session's end was asked for
-    calm: bool  # nothing is broken any more
+    calm_us: int  # since when nothing is broken any more
     on_event: Any
     on_answer: Any
     on_lost: Any

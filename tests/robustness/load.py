@@ -81,7 +81,7 @@ class Load:
         """Until everything is answered, on live sessions; from then on no session may end. Stuck."""
         await self._until(lambda: all(client.live and not client.pending for client in self.clients), timeout_s)
         for client in self.clients:
-            client.calm = True
+            client.calm_us = self.world.now_us
 
     async def probe(self, timeout_s: float) -> None:
         """A small write of each client is answered. Stuck."""

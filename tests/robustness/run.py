@@ -15,7 +15,7 @@ from sim.checks.verdict import judge
 from sim.history import History
 from sim.model import Model
 from sim.workloads import WORKLOADS
-from sim.world import Violation
+from sim.world import NEVER_US, Violation
 from tests.robustness.abilities import DISKS, missing, why_not
 from tests.robustness.bed import Bed
 from tests.robustness.client import Door
@@ -144,7 +144,7 @@ async def settle(bed: Bed, load: Load, tell: Tell) -> None:
     await load.read_all(SETTLE_S)
     tell(f"{load.world.now_s:6.1f} s  cold start")
     for client in load.clients:
-        client.calm = False
+        client.calm_us = NEVER_US
     await in_thread(bed.ensemble.stop)
     await in_thread(bed.start)
     await in_thread(bed.wait_complete, SETTLE_S)
