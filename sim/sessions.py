@@ -59,7 +59,9 @@ class Link:
         if not self.same_process:
             return
         brain: Any = node.brain
-        if self.open and not node.paused and brain.zab.serving and type(event) is not Disconnect:
+        if type(event) is Disconnect:
+            self.open = False  # the node has done with it; what still comes is of nobody
+        elif self.open and not node.paused and brain.zab.serving:
             self.touches.append((node.world.now_us, brain.zab.current))
         node.step(event)
 

@@ -2,7 +2,8 @@
 
 Rules: asks only where clocks were true; a fast clock ends sessions early, as documented. Who was heard by a node that
 followed the leader of that epoch had the leader know of it `KNOWN_US` later at the latest: the report goes with the
-next pong, and a follower that cannot be heard for longer is none.
+next pong, and a follower that cannot be heard for longer is none. One report may be lost with its stream; the client's
+next sign of life, a third of its timeout later at most, makes up for it.
 """
 
 from collections.abc import Iterable
@@ -42,6 +43,6 @@ def judge_expiry(model: Model, links: Iterable[Any], nodes: Iterable[Any], endin
             raise Violation("expiry", f"{session.id:x} was ended by a leader of {since} ms, has {session.timeout_ms}")
         known_us = max(KNOWN_US, SILENCES * nodes[0].brain.config.timing.silence_ms * MS)
         for at_us, epoch in heard.get(session.id, ()):
-            if epoch == epoch_of(ending.zxid) and ending.at_us - timeout_us < at_us <= ending.at_us - known_us:
+            if epoch == epoch_of(ending.zxid) and ending.at_us - timeout_us * 2 // 3 < at_us <= ending.at_us - known_us:
                 ago = (ending.at_us - at_us) // MS
                 raise Violation("expiry", f"{session.id:x} was heard {ago} ms ago and ended, has {session.timeout_ms}")
