@@ -27,23 +27,12 @@ class Violation(Exception):
         self.detail = detail
 
 
-class World:
-    """Runs what was scheduled, in order; knows nothing of nodes."""
+class Chances:
+    """Generators by purpose, all from one seed."""
 
-    def __init__(self, seed: int, traced: bool = True, shuffle: bool = False) -> None:
-        """`traced`: notes are kept and hashed, which costs a quarter of the time. `shuffle`: what falls on one moment
-        happens in any order."""
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.traced = traced
-        self.now_us = 0
-        self.steps = 0
-        self.trace: deque[tuple[int, str, Any]] = deque(maxlen=TRACE_LINES)
-        self.marks: dict[str, int] = {}  # rare situations that were reached
-        self._heap: list[tuple[int, float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._sequence = 0
-        self._hash = hashlib.sha256()
         self._streams: dict[str, random.Random] = {}
-        self._ties = self.chance("ties") if shuffle else None
 
     def chance(self, purpose: str) -> random.Random:
         """The generator of one purpose."""
@@ -55,6 +44,24 @@ class World:
     def dice(self, number: int) -> random.Random:
         """The generator of one strike or one doing, which brings its own number."""
         return random.Random(number)
+
+
+class World(Chances):
+    """Runs what was scheduled, in order; knows nothing of nodes."""
+
+    def __init__(self, seed: int, traced: bool = True, shuffle: bool = False) -> None:
+        """`traced`: notes are kept and hashed, which costs a quarter of the time. `shuffle`: what falls on one moment
+        happens in any order."""
+        super().__init__(seed)
+        self.traced = traced
+        self.now_us = 0
+        self.steps = 0
+        self.trace: deque[tuple[int, str, Any]] = deque(maxlen=TRACE_LINES)
+        self.marks: dict[str, int] = {}  # rare situations that were reached
+        self._heap: list[tuple[int, float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._sequence = 0
+        self._hash = hashlib.sha256()
+        self._ties = self.chance("ties") if shuffle else None
 
     def after(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
         """Do it `delay_us` from now."""

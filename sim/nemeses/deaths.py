@@ -30,7 +30,7 @@ RECORDS = (
     durable.SnapshotEnd,
     durable.Installed,
 )
-ITEMS = (
+JOINING = (
     messages.FollowerInfo,
     messages.NewEpoch,
     messages.AckEpoch,
@@ -41,6 +41,9 @@ ITEMS = (
     messages.NewLeader,
     messages.AckNewLeader,
     messages.UpToDate,
+)
+ITEMS = (
+    *JOINING,
     messages.Propose,
     messages.Ack,
     messages.Commit,
@@ -52,22 +55,7 @@ ITEMS = (
     Notice,
     Welcome,
 )
-OF_ELECTIONS = (
-    durable.Accepted,
-    durable.Current,
-    durable.Cut,
-    durable.Installed,
-    messages.FollowerInfo,
-    messages.NewEpoch,
-    messages.AckEpoch,
-    messages.Sync,
-    messages.SnapBegin,
-    messages.SnapChunk,
-    messages.SnapAck,
-    messages.NewLeader,
-    messages.AckNewLeader,
-    messages.UpToDate,
-)
+OF_ELECTIONS = (durable.Accepted, durable.Current, durable.Cut, durable.Installed, *JOINING)
 OPERATIONS = ("write", *("sync",) * 5, "allocate", "create", "rename", "remove", "sync_folder", "truncate")
 
 

@@ -6,23 +6,21 @@ though never at the same moments.
 """
 
 import asyncio
-import hashlib
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from sim.world import Violation
+from sim.world import Chances, Violation
 
 TRACE_LINES = 400
 VIOLATIONS_MAX = 20
 
 
-class RealWorld:
+class RealWorld(Chances):
     """Time, chance and memory of one run."""
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
+        super().__init__(seed)
         self.traced = True
         self.stopped = False  # nothing more happens
         self.marks: dict[str, int] = {}
@@ -30,7 +28,6 @@ class RealWorld:
         self.violations: list[Violation] = []
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._streams: dict[str, random.Random] = {}
 
     @property
     def now_us(self) -> int:
@@ -39,17 +36,6 @@ class RealWorld:
     @property
     def now_s(self) -> float:
         return self._loop.time() - self._began
-
-    def chance(self, purpose: str) -> random.Random:
-        """The generator of one purpose."""
-        if purpose not in self._streams:
-            digest = hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()
-            self._streams[purpose] = random.Random(int.from_bytes(digest[:8], "big"))
-        return self._streams[purpose]
-
-    def dice(self, number: int) -> random.Random:
-        """The generator of one doing, which brings its own number."""
-        return random.Random(number)
 
     def after(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
         """Do it `delay_us` from now."""
