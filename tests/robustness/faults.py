@@ -106,14 +106,18 @@ ROWS = (
     Fault("sync fails at one", "eio", one, troubles.SyncFails, (0.2, 1.5), (SHIM,)),
     Fault("sync fails at the leader", "eio", lead, troubles.SyncFails, (0.2, 1.5), (SHIM,), new_leader=True),
     Fault("sync fails at all", "eio", everybody, troubles.SyncFails, (0.0, 0.5), (SHIM,), majority=False),
-    Fault("slow disk at one", "slow-disk", one, lambda site: troubles.SlowSync(site, 300), (1.0, 3.0), (SHIM,)),
-    Fault("slow disk at the leader", "slow-disk", lead, lambda site: troubles.SlowSync(site, 800), (1.0, 3.0), (SHIM,)),
-    Fault("clock of one an hour ahead", "clock", one, lambda site: troubles.ClockStep(site, 3600), (1.0, 3.0), (SHIM,)),
+    Fault("slow disk at one", "slow-disk", one, lambda site: troubles.slow_sync(site, 300), (1.0, 3.0), (SHIM,)),
+    Fault(
+        "slow disk at the leader", "slow-disk", lead, lambda site: troubles.slow_sync(site, 800), (1.0, 3.0), (SHIM,)
+    ),
+    Fault(
+        "clock of one an hour ahead", "clock", one, lambda site: troubles.clock_step(site, 3600), (1.0, 3.0), (SHIM,)
+    ),
     Fault(
         "leader's clock ten years back",
         "clock",
         lead,
-        lambda site: troubles.ClockStep(site, -10 * YEAR_S),
+        lambda site: troubles.clock_step(site, -10 * YEAR_S),
         (1.0, 3.0),
         (SHIM,),
     ),

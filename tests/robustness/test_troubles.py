@@ -163,8 +163,8 @@ KINDS: dict[str, Callable[[Site], Trouble]] = {
     "slow": lambda site: troubles.Slow(site, shapes.deaf, Quality(delay_ms=5)),
     "restart": troubles.Restart,
     "sync fails": troubles.SyncFails,
-    "slow sync": lambda site: troubles.SlowSync(site, 5),
-    "clock": lambda site: troubles.ClockStep(site, 5),
+    "slow sync": lambda site: troubles.slow_sync(site, 5),
+    "clock": lambda site: troubles.clock_step(site, 5),
     "disk full": troubles.DiskFull,
 }
 CASES: tuple[tuple[str, Callable[[FakeBed], None], bool], ...] = (

@@ -322,55 +322,42 @@ class SyncFails:
 
 
 @dataclass
-class SlowSync:
+class Shimmed:
+    """A switch of the victims' preloaded libraries is on; their counter tells how often it was met."""
+
+    site: Site
+    switch: str
+    value: int
+    counter: str
+    said: str
+    before: dict[int, int] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        for node in self.site.victims:
+            shim = self.site.bed.shims[node]
+            self.before[node] = shim.get(self.counter)
+            shim.set(self.switch, self.value)
+
+    def bites(self) -> str:
+        met = [self.site.bed.shims[node].get(self.counter) - self.before[node] for node in self.site.victims]
+        return self.said.format(sum(met)) if all(met) else ""
+
+    def end(self) -> None:
+        for node in self.site.victims:
+            self.site.bed.shims[node].clear()
+
+    def over(self) -> str:
+        return running(self.site.bed, self.site.bed.ids)
+
+
+def slow_sync(site: Site, milliseconds: int) -> Shimmed:
     """Every sync of the victims takes a while longer."""
-
-    site: Site
-    milliseconds: int
-    before: dict[int, int] = field(default_factory=dict)
-
-    def begin(self) -> None:
-        for node in self.site.victims:
-            shim = self.site.bed.shims[node]
-            self.before[node] = shim.get("delayed")
-            shim.set("sync_delay_us", self.milliseconds * 1000)
-
-    def bites(self) -> str:
-        late = [self.site.bed.shims[node].get("delayed") - self.before[node] for node in self.site.victims]
-        return f"{sum(late)} syncs late" if all(late) else ""
-
-    def end(self) -> None:
-        for node in self.site.victims:
-            self.site.bed.shims[node].clear()
-
-    def over(self) -> str:
-        return running(self.site.bed, self.site.bed.ids)
+    return Shimmed(site, "sync_delay_us", milliseconds * 1000, "delayed", "{} syncs late")
 
 
-@dataclass
-class ClockStep:
+def clock_step(site: Site, seconds: int) -> Shimmed:
     """The wall clock of the victims jumps, and later back."""
-
-    site: Site
-    seconds: int
-    before: dict[int, int] = field(default_factory=dict)
-
-    def begin(self) -> None:
-        for node in self.site.victims:
-            shim = self.site.bed.shims[node]
-            self.before[node] = shim.get("shifted")
-            shim.set("clock_offset_ns", self.seconds * 1_000_000_000)
-
-    def bites(self) -> str:
-        read = [self.site.bed.shims[node].get("shifted") - self.before[node] for node in self.site.victims]
-        return f"read {sum(read)} times" if all(read) else ""
-
-    def end(self) -> None:
-        for node in self.site.victims:
-            self.site.bed.shims[node].clear()
-
-    def over(self) -> str:
-        return running(self.site.bed, self.site.bed.ids)
+    return Shimmed(site, "clock_offset_ns", seconds * 1_000_000_000, "shifted", "read {} times")
 
 
 @dataclass
