@@ -50,10 +50,8 @@ SEGMENT_BYTES = 4096
 BATCHES = [batch(make(EPOCH, 1 + COUNT * n), COUNT, Random(n)) for n in range(3)]
 LAST = BATCHES[-1].last
 COMMITTED = BATCHES[1].last
-MORE = batch(make(NEXT, 1), COUNT, Random(9))
 HISTORY = ((EPOCH, COUNT * len(BATCHES)),)
 CLIENT = 1  # a connection
-PATIENCE = 60  # ticks: more than any timeout
 
 
 class Subject:

@@ -1,8 +1,8 @@
 """One run of a plan: build the ensemble, let it work under faults, heal a quorum, heal the rest, restart all, judge.
 
 Rules: phases as in docs/simulator.md: safety (anything may fail), liveness (a quorum is whole, the rest stays broken:
-what is asked must be answered), order (all is whole: everybody gets to one place), cold restart, verdict. A run follows
-from its plan alone.
+what is asked must be answered), order (all is whole: everybody gets to one place), cold restart, quiet (a sign of life
+is enough for a session), verdict. A run follows from its plan alone.
 """
 
 from collections.abc import Callable

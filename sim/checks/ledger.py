@@ -23,14 +23,12 @@ class Ledger:
     def __init__(self, world: World) -> None:
         self.world = world
         self.batches: dict[int, Batch] = {}  # first zxid -> the committed batch
-        self.order: list[int] = []  # first zxids, rising
         self.ends: dict[int, int] = {}  # zxid of a batch's end -> first
         self.digests: dict[int, tuple[str, int]] = {}  # zxid -> digest, and who showed it first
         self.leaders: dict[int, int] = {}  # epoch -> the node that established it
         self.led_us: dict[int, int] = {}  # epoch -> since when
         self.endings: list[Ending] = []
         self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
-        self.highest = 0
         self.committed = 0
         self.nodes: list[Node] = []
         self.seen: dict[int, tuple[int, ...]] = {}  # node -> what it was like after its last turn
@@ -86,7 +84,6 @@ class Ledger:
             if batch.last <= status.applied:
                 self._commit(node, batch)
         self.applied[node.id] = (node.life, status.applied)
-        self.highest = max(self.highest, status.applied)
 
     def _commit(self, node: Node, batch: Batch) -> None:
         known = self.batches.get(batch.first)
