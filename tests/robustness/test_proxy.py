@@ -143,14 +143,14 @@ def test_nobody_connects_through_a_cut(play: Callable[[Case], None]) -> None:
 @pytest.mark.parametrize("quality", [Quality(delay_ms=300), Quality(bytes_per_s=10_000)])
 def test_a_slow_way_delays(play: Callable[[Case], None], quality: Quality) -> None:
     async def case(rig: Rig) -> None:
-        (_, writer), (far_reader, _) = await rig.connected()
+        near, far = await rig.connected()  # both are held: a writer that nobody holds closes its connection
         rig.proxies.slow([UP], quality)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for _ in range(4):
-            writer.write(b"x" * 1000)
+            near[1].write(b"x" * 1000)
             await asyncio.sleep(0.02)
-        assert await arrives(far_reader, b"x" * 4000)
+        assert await arrives(far[0], b"x" * 4000)
         assert loop.time() - began >= 0.25
         assert rig.proxies.way(UP).delayed
 
