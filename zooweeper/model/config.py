@@ -6,7 +6,9 @@ brain's share of it is `Timing` and `Members`.
 
 from dataclasses import dataclass, field
 
-from zooweeper.model.limits import SNAPSHOT_EVERY_ENTRIES
+from zooweeper.model.limits import SESSION_TIMEOUT_MAX_MS, SESSION_TIMEOUT_MIN_MS, SNAPSHOT_EVERY_ENTRIES
+
+ALL_WORDS = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,22 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientPort:
+    """How ZooKeeper programs are served: the plain port is `Member.wire`, the same over TLS is `secure`."""
+
+    words: tuple[str, ...] = ("ruok", "srvr", "stat", "mntr", "conf", "isro", "envi", "wchs")  # ALL_WORDS: every one
+    per_address_max: int = 60  # connections of one client address, loopback apart; 0: no bound
+    session_min_ms: int = SESSION_TIMEOUT_MIN_MS  # what a client asks for is brought within these two
+    session_max_ms: int = SESSION_TIMEOUT_MAX_MS
+    read_only: bool = True  # without a quorum, serve reads to clients that said they take them
+    secure: Address | None = None
+    tls_cert: str = ""  # paths of PEM files
+    tls_key: str = ""
+    tls_ca: str = ""  # not empty: clients have to show a certificate that it signed
+    sasl_users: str = ""  # path of the file of users for SASL DIGEST-MD5; empty: there is no SASL
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One node's settings."""
 
@@ -50,6 +68,7 @@ class Config:
     timing: Timing = field(default_factory=Timing)
     snapshot_entries: int = SNAPSHOT_EVERY_ENTRIES
     super_digest: str = ""  # `super:base64(sha1(...))`: who authenticates so is the super user
+    clients: ClientPort = field(default_factory=ClientPort)
 
     @property
     def me(self) -> Member:
