@@ -32,13 +32,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One voter of the ensemble and where it is reached."""
+    """One node of the ensemble and where it is reached, by the settings: what the log says is stronger."""
 
     id: int  # 1..255
     peer: Address
     grpc: Address
     wire: Address
     admin: Address
+    observer: bool = False  # it follows and serves, and never counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,4 @@ class Config:
 
     @property
     def voters(self) -> tuple[int, ...]:
-        return tuple(sorted(member.id for member in self.members))
+        return tuple(sorted(member.id for member in self.members if not member.observer))

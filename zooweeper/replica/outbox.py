@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from zooweeper.model.durable import Record
 from zooweeper.model.errors import ZkError
+from zooweeper.model.members import Server
 from zooweeper.replica.events import SnapshotWritten
 from zooweeper.zab.messages import Message
 
@@ -86,7 +87,18 @@ class Outbox:
     deliver: list[Delivery] = field(default_factory=list)  # 3. per connection in order
     after: list[tuple[int, Message]] = field(default_factory=list)  # 4. (peer or self, message): when 1 is durable
     written: list[SnapshotWritten] = field(default_factory=list)  # 4. step these then
+    members: tuple[Server, ...] | None = None  # be connected with these from now on; None: with whom you are
+    removed: bool = False  # the ensemble goes on without this node: carry this outbox out, then end
     stop: str = ""  # not empty: this node cannot keep its promises; carry out nothing more, exit with this line
 
     def __bool__(self) -> bool:
-        return bool(self.disk or self.now or self.deliver or self.after or self.written or self.stop)
+        return bool(
+            self.disk
+            or self.now
+            or self.deliver
+            or self.after
+            or self.written
+            or self.members is not None
+            or self.removed
+            or self.stop
+        )
