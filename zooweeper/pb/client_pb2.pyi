@@ -667,9 +667,10 @@ class StatusReply(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    CONFIG_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     role: _builtins.str
-    """leader, follower, looking"""
+    """leader, follower, observer, looking"""
     epoch: _builtins.int
     zxid: _builtins.int
     """last logged"""
@@ -689,9 +690,11 @@ class StatusReply(_message.Message):
     cluster: _builtins.str
     version: _builtins.str
     phase: _builtins.str
+    config_version: _builtins.int
+    """of that membership: the zxid of the change that made it"""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
-        """of the ensemble, this node among them"""
+        """of the ensemble, as this node knows it"""
 
     def __init__(
         self,
@@ -716,10 +719,11 @@ class StatusReply(_message.Message):
         version: _builtins.str = ...,
         phase: _builtins.str = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
+        config_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "cluster", b"cluster", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "members", b"members", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "cluster", b"cluster", "config_version", b"config_version", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "members", b"members", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,10 +737,17 @@ class Member(_message.Message):
     GRPC_FIELD_NUMBER: _builtins.int
     WIRE_FIELD_NUMBER: _builtins.int
     ADMIN_FIELD_NUMBER: _builtins.int
+    OBSERVER_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     grpc: _builtins.str
     wire: _builtins.str
+    """empty where it is not known"""
     admin: _builtins.str
+    """the same"""
+    observer: _builtins.bool
+    """it follows and serves, and has no vote"""
+    peer: _builtins.str
     def __init__(
         self,
         *,
@@ -744,10 +755,12 @@ class Member(_message.Message):
         grpc: _builtins.str = ...,
         wire: _builtins.str = ...,
         admin: _builtins.str = ...,
+        observer: _builtins.bool = ...,
+        peer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "grpc", b"grpc", "id", b"id", "wire", b"wire"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "grpc", b"grpc", "id", b"id", "observer", b"observer", "peer", b"peer", "wire", b"wire"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

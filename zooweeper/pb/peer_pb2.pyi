@@ -60,6 +60,7 @@ class PeerHello(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     INCARNATION_FIELD_NUMBER: _builtins.int
     PROCESS_FIELD_NUMBER: _builtins.int
+    CONFIG_VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     cluster: _builtins.str
     id: _builtins.int
@@ -70,6 +71,8 @@ class PeerHello(_message.Message):
     """of the sender's data folder"""
     process: _builtins.bytes
     """of the sender's process, drawn at its start"""
+    config_version: _builtins.int
+    """of the newest membership in the sender's log; 0: it goes by its settings"""
     def __init__(
         self,
         *,
@@ -79,10 +82,11 @@ class PeerHello(_message.Message):
         to: _builtins.int = ...,
         incarnation: _builtins.bytes = ...,
         process: _builtins.bytes = ...,
+        config_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "id", b"id", "incarnation", b"incarnation", "process", b"process", "to", b"to", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "config_version", b"config_version", "id", b"id", "incarnation", b"incarnation", "process", b"process", "to", b"to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
