@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from zooweeper.model.durable import Record
 from zooweeper.model.errors import ZkError
-from zooweeper.model.members import Server
+from zooweeper.model.members import Membership
 from zooweeper.replica.events import SnapshotWritten
 from zooweeper.zab.messages import Message
 
@@ -87,7 +87,8 @@ class Outbox:
     deliver: list[Delivery] = field(default_factory=list)  # 3. per connection in order
     after: list[tuple[int, Message]] = field(default_factory=list)  # 4. (peer or self, message): when 1 is durable
     written: list[SnapshotWritten] = field(default_factory=list)  # 4. step these then
-    members: tuple[Server, ...] | None = None  # be connected with these from now on; None: with whom you are
+    # Be connected with these from now on (all that are in force; the version is that of the last); None: as you are.
+    members: Membership | None = None
     removed: bool = False  # the ensemble goes on without this node: carry this outbox out, then end
     stop: str = ""  # not empty: this node cannot keep its promises; carry out nothing more, exit with this line
 
