@@ -6,6 +6,7 @@
 #   ./test.sh sim        the simulated world: fixed seeds and a random one
 #   ./test.sh cluster    real processes, killed for real, and under fire (tests/robustness)
 #   ./test.sh proof      everything at full length, about 90 minutes; `proof --short`: a little of it (docs/proof.md)
+#   ./test.sh kazoo      kazoo's own test suite against our nodes, some minutes; `kazoo test_lock`: a module of it
 #   ./test.sh bars       the measured bars of deployment, kills and recovery
 # What follows the part goes to pytest: ./test.sh quick -k multi
 set -euo pipefail
@@ -19,21 +20,22 @@ static() {
     "$bin/ruff" format --check .
     "$bin/mypy"
 }
-real=(tests/cli tests/cluster tests/robustness tests/test_docs.py)
+real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
 
 part=${1:-all}
 (($# == 0)) || shift
 case $part in
     quick) run tests $(printf -- '--ignore=%s ' "${real[@]}" tests/sim tests/conformance) "$@" ;;
-    check) static && run tests --ignore=tests/sim --ignore=tests/cluster --ignore=tests/robustness "$@" ;;
+    check) static && run tests --ignore=tests/sim --ignore=tests/cluster --ignore=tests/interop --ignore=tests/robustness "$@" ;;
     sim) run tests/sim "$@" ;;
     cluster) run --dist loadfile "${real[@]}" "$@" ;;
     proof) "$bin/python" tools/proof.py "$@" ;;
+    kazoo) "$bin/python" -m tests.interop kazoo "$@" ;;
     bars) "$bin/python" -m bench bars ;;
     all) static && run --dist loadfile tests "$@" ;;
     *)
-        echo "test.sh: no such part: $part; one of quick check sim cluster proof bars, or none for all" >&2
+        echo "test.sh: no such part: $part; one of quick check sim cluster proof kazoo bars, or none for all" >&2
         exit 2
         ;;
 esac
