@@ -46,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zooweeper.ops",
         "zooweeper.pb",
         "zooweeper.replica.events",
+        "zooweeper.replica.inspect",
         "zooweeper.replica.outbox",
         "zooweeper.replica.status",
         "zooweeper.runtime.gateway",

@@ -32,6 +32,7 @@ from zooweeper.ops.session import Auth
 from zooweeper.ops.table import OPS
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Received, Tick
+from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.replica import Replica
 from zooweeper.replica.status import Status
 from zooweeper.runtime.gateway import Sink
@@ -99,6 +100,9 @@ class Node:
 
     def status(self) -> Status:
         return self.replica.status()
+
+    def inspect(self) -> Inspection:
+        return self.replica.inspect()
 
 
 class Aborted(Exception):

@@ -10,6 +10,7 @@ from zooweeper.model.durable import Accepted, Record
 from zooweeper.model.errors import ErrorCode, ThrottledOp
 from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.replica.events import Clock, Disconnect, Event, Heard, PeerUp, Received, SnapshotWritten, Tick
+from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Answer, Delivery, Outbox
 from zooweeper.replica.status import Status
 from zooweeper.runtime.loop import EXIT_BROKEN, EXIT_DISK, EXIT_STOPPED, Node
@@ -37,6 +38,9 @@ class Brain:
 
     def status(self) -> Status:
         return Status(1, "looking", "election", 0, 0, 0, 0, 0, 0, False, False, True, "", 0, 0, 0, 0, 0)
+
+    def inspect(self) -> Inspection:
+        raise AssertionError("nobody asks for it")
 
 
 class World:

@@ -74,6 +74,11 @@ class Clients:
         found = self._connections.get(connection)
         return self._replica.state.identities(found.session) if found is not None else ()
 
+    def session(self, connection: int) -> int:
+        """The session of a connection; 0: none."""
+        found = self._connections.get(connection)
+        return found.session if found is not None else 0
+
     # --- connections come and go
 
     def connect(self, event: Connect) -> None:

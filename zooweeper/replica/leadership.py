@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zooweeper.model.entry import Entry, pack_request
 from zooweeper.model.errors import ErrorCode
+from zooweeper.model.figures import Figure
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.ops.session import Attach, ExpireSession, OpenSession
 from zooweeper.replica.execute import Executed
@@ -31,6 +32,8 @@ class Leadership:
     def __init__(self, replica: Replica, role: Leading) -> None:
         self._replica = replica
         self.role = role
+        self.since_ms = replica.now_ms
+        self.proposal_bytes = Figure()
         self._deadlines = Deadlines(replica.now_ms)
         self._ending: dict[int, int] = {}  # session -> when its end was proposed
         self._agreement = Agreement()
@@ -42,7 +45,9 @@ class Leadership:
         replica = self._replica
         if gathering and self.role.can_propose:
             replica.time_ms = max(replica.time_ms, replica.wall_ms)
-            self.role.propose(seal(gathering, self.role.next_zxid, replica.time_ms))
+            batch = seal(gathering, self.role.next_zxid, replica.time_ms)
+            self.proposal_bytes.add(len(batch.data))
+            self.role.propose(batch)
 
     def tick(self, gathering: Gathering, paused: bool) -> None:
         """Propose the end of sessions whose time is over, and of containers and TTL nodes. `paused`: this process
@@ -69,6 +74,10 @@ class Leadership:
                 self._ending[id] = replica.now_ms
                 body = ExpireSession.Request(id, sessions[id].attach).encode()
                 gathering.add(1, pack_request(0, 0, 0, ExpireSession.code, body))
+
+    def ends_ms(self, session: int, timeout_ms: int) -> int:
+        """When the session's time is over, by our clock."""
+        return self._deadlines.ends_ms(session, timeout_ms)
 
     def executed(self, entry: Entry, result: Executed) -> None:
         """Keep the deadlines with what entries do to sessions."""

@@ -46,6 +46,10 @@ class Deadlines:
         self._since_ms = now_ms
         self._heard.clear()
 
+    def ends_ms(self, session: int, timeout_ms: int) -> int:
+        """When the session's time is over."""
+        return self._heard.get(session, self._since_ms) + timeout_ms
+
     def touch(self, sessions: Iterable[int], now_ms: int) -> None:
         for session in sessions:
             self._heard[session] = now_ms

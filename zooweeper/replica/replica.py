@@ -17,6 +17,7 @@ from zooweeper.model.errors import DataInconsistency
 from zooweeper.replica import events
 from zooweeper.replica.clients import Clients
 from zooweeper.replica.execute import execute
+from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.leadership import Leadership
 from zooweeper.replica.liveness import pack_report
 from zooweeper.replica.order import Gathering
@@ -110,6 +111,15 @@ class Replica:
             znodes=len(state.tree),
             pending=len(self.clients.waiting),
         )
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """While it leads an established epoch."""
+        return self._leadership
+
+    def inspect(self) -> Inspection:
+        """For operators' questions."""
+        return Inspection(self)
 
     def stop(self, why: str) -> None:
         """This node cannot keep its promises: the driver must end it."""

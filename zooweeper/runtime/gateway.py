@@ -7,6 +7,7 @@ is drained, in the order in which things must reach the client. Another door (th
 from typing import Protocol
 
 from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Delivery
 from zooweeper.replica.status import Status
 
@@ -33,3 +34,6 @@ class Gateway(Protocol):
 
     def status(self) -> Status:
         """What the replica says of itself, now."""
+
+    def inspect(self) -> Inspection:
+        """What only operators ask for."""

@@ -18,6 +18,7 @@ from zooweeper.model.errors import ThrottledOp
 from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.model.zxid import show
 from zooweeper.replica.events import Disconnect, Event, PeerDown, PeerUp, Received, SnapshotWritten
+from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Outbox
 from zooweeper.replica.status import Status
 from zooweeper.runtime import clock
@@ -41,6 +42,8 @@ class Brain(Protocol):
     def take(self) -> Outbox: ...
 
     def status(self) -> Status: ...
+
+    def inspect(self) -> Inspection: ...
 
 
 class Disk(Protocol):
@@ -151,6 +154,9 @@ class Node:
 
     def status(self) -> Status:
         return self.brain.status()
+
+    def inspect(self) -> Inspection:
+        return self.brain.inspect()
 
     # --- the disk
 

@@ -36,7 +36,7 @@ _OPEN_BYTES = _acl_bytes(OPEN)
 
 
 class DataTree:
-    __slots__ = ("_acls", "ephemerals", "generation", "journal", "keep", "nodes", "reapable", "total")
+    __slots__ = ("_acls", "bytes", "ephemerals", "generation", "journal", "keep", "nodes", "reapable", "total")
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -44,6 +44,7 @@ class DataTree:
         self.ephemerals: dict[int, dict[str, None]] = {}  # paths by session
         self.reapable: dict[str, None] = {}  # containers and nodes with a time to live
         self.total = 0  # the digest
+        self.bytes = 0  # of paths (as characters) and data
         self.generation = 0  # number of the last snapshot begun
         self.keep: Callable[[Znode], None] | None = None  # takes the old image of a node for the running snapshot
         self._acls: dict[AclList, AclList] = {}  # equal lists are one object; a cache, forgotten when full
@@ -152,6 +153,7 @@ class DataTree:
         before = (node.data, node.mzxid, node.mtime, node.version, node.base, node.sum)
         self.journal.changes.append(Change(ChangeKind.DATA, node.path, node.acl, (), node, None, before, self.total))
         self._touch(node)
+        self.bytes += len(data or b"") - len(node.data or b"")
         node.data = data
         node.mzxid = zxid
         node.mtime = time_ms
@@ -181,6 +183,7 @@ class DataTree:
                 else:
                     self._link(up, name, node)
             elif change.kind is ChangeKind.DATA:
+                self.bytes += len(change.before[0] or b"") - len(node.data or b"")
                 node.data, node.mzxid, node.mtime, node.version, node.base, node.sum = change.before
             else:
                 node.acl, node.aversion, node.base, node.sum = change.before
@@ -225,6 +228,7 @@ class DataTree:
         if up.names is not None:
             up.names.add(name)
         self.nodes[node.path] = node
+        self.bytes += len(node.path) + len(node.data or b"")
         if node.owner > 0:
             self.ephemerals.setdefault(node.owner, {})[node.path] = None
         elif node.owner:
@@ -238,6 +242,7 @@ class DataTree:
         elif up.names is not None:
             up.names.remove(name)
         del self.nodes[node.path]
+        self.bytes -= len(node.path) + len(node.data or b"")
         if node.owner > 0:
             owned = self.ephemerals[node.owner]
             del owned[node.path]

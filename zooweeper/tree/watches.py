@@ -42,6 +42,14 @@ class WatchTable:
         """How many (connection, path) pairs are watched."""
         return sum(len(paths) for paths in self._watched.values())
 
+    def spread(self) -> tuple[int, int]:
+        """How many connections watch something, and how many paths are watched."""
+        return len(self._watched), len(self._data) + sum(path not in self._data for path in self._children)
+
+    def everyone(self) -> Iterable[tuple[int, Iterable[str]]]:
+        """Each connection that watches something, and what. The table must not change meanwhile."""
+        return self._watched.items()
+
     def room(self, connection: int, more: int) -> None:
         """ThrottledOp unless the connection may watch so many paths more."""
         if len(self._watched.get(connection, ())) + more > WATCHES_PER_CONNECTION_MAX:

@@ -42,6 +42,10 @@ class Rounds:
         self._questions = [question for question in self._questions if question.round > confirmed]
         return answered
 
+    def __len__(self) -> int:
+        """How many questions wait."""
+        return len(self._questions)
+
     @property
     def waiting(self) -> bool:
         """There are questions."""

@@ -1,0 +1,45 @@
+"""What the ZooKeeper port counts of itself and shows of its connections.
+
+Rules: the port counts, `words.py` shows. Times of day are milliseconds since 1970, lengths of time are milliseconds.
+"""
+
+from dataclasses import dataclass
+
+from zooweeper.model.figures import Figure
+
+
+class Traffic:
+    """Of the port since its start, or since `srst`."""
+
+    __slots__ = ("latency", "received", "response_bytes", "sent")
+
+    def __init__(self) -> None:
+        self.latency = Figure()  # ms from a request to its answer
+        self.response_bytes = Figure()  # of the answers
+        self.received = 0  # requests, pings as well
+        self.sent = 0  # answers and events
+
+    def reset(self) -> None:
+        """`srst`. The sizes of answers stay, as in ZooKeeper."""
+        self.latency.reset()
+        self.received = self.sent = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """One connection at one moment. `session` 0: it has none yet, and what is of sessions means nothing."""
+
+    host: str  # the client's
+    port: int
+    reading: bool  # False: the port takes nothing more from it until it has taken what waits for it
+    queued: int  # requests not answered yet
+    received: int
+    sent: int
+    session: int
+    last_op: int  # its opcode; of a connection's opening -10, as in ZooKeeper
+    established_ms: int  # time of day
+    timeout_ms: int  # as negotiated
+    last_xid: int  # of the last request; 0: none
+    last_zxid: int  # as last told to the client
+    last_response_ms: int  # time of day
+    latency: Figure  # ms; the connection's own, not a copy

@@ -1,0 +1,30 @@
+"""What is measured while the node works, and shown to who asks: a few numbers each, updated where the thing happens.
+
+Rules: plain counting, no clock, nothing decided by it. Where nothing was measured yet the extremes are -1.
+"""
+
+
+class Figure:
+    """Last, least, most and mean of one measure."""
+
+    __slots__ = ("count", "last", "least", "most", "total")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.count = self.total = 0
+        self.last = self.least = self.most = -1
+
+    def add(self, value: int) -> None:
+        self.count += 1
+        self.total += value
+        self.last = value
+        if value > self.most:
+            self.most = value
+        if value < self.least or self.count == 1:
+            self.least = value
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count if self.count else 0.0
