@@ -18,6 +18,8 @@ from pathlib import Path
 from zooweeper import __version__
 from zooweeper.doors.server import GrpcDoor
 from zooweeper.doors.server import PortTaken as GrpcPortTaken
+from zooweeper.doors.zkwire import PortTaken as WirePortTaken
+from zooweeper.doors.zkwire import WireDoor
 from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
 from zooweeper.model.errors import DataInconsistency
@@ -61,6 +63,7 @@ class RunningNode:
         self._writer = Writer(self._storage, self.node.report, self.node.disk_failed)
         self._peers = Peers(config, incarnation, secrets.token_bytes(16), self.node)
         self._door = GrpcDoor(self.node, config, __version__)
+        self._wire = WireDoor(self.node, config, __version__)
         log.info("recovered last=%s epoch=%d vote=%s ms=%d", show(recovered.last), recovered.current,
                  recovered.voting, (time.monotonic() - started) * 1000)  # fmt: skip
 
@@ -70,11 +73,15 @@ class RunningNode:
         try:
             await self._peers.start()
             await self._door.start()
+            await self._wire.start()
         except PeerPortTaken as error:
             raise CannotStart(f"the peer port {error} is taken; stop what uses it", EXIT_PEER_PORT) from None
         except GrpcPortTaken as error:
             raise CannotStart(f"the gRPC port {error} is taken; stop what uses it", EXIT_UNEXPECTED) from None
-        log.info("serving grpc=%s peers=%s pid=%d", self.config.me.grpc, self.config.me.peer, os.getpid())
+        except WirePortTaken as error:
+            raise CannotStart(f"the ZooKeeper port {error} is taken; stop what uses it", EXIT_UNEXPECTED) from None
+        me = self.config.me
+        log.info("serving wire=%s grpc=%s peers=%s pid=%d", me.wire, me.grpc, me.peer, os.getpid())
 
     async def hand_off(self) -> None:
         """Stop leading, if there is anybody else to lead."""
@@ -87,6 +94,7 @@ class RunningNode:
 
     async def close(self) -> None:
         """Close the doors, leave the peers, finish writing."""
+        await self._wire.close()
         await self._door.close()
         self.node.stop()
         await self._peers.close()

@@ -1,0 +1,365 @@
+"""One ZooKeeper client's connection, without the network: bytes become events for the node, deliveries become bytes.
+
+Rules: no socket, no clock, no loop; whoever drives it hands over bytes and the time, and takes bytes away. Frames are
+taken in their order and answered in their order; pings, refused credentials and events stand outside of it, as they do
+in ZooKeeper. While the handshake is under way, and while too much is unanswered or unsent, frames wait unparsed and
+nothing more is read. What makes no sense ends the connection, never the node.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from logging import getLogger
+from struct import Struct
+
+from zooweeper.codec.record import Buffer, Int, Long, Record, Secret
+from zooweeper.doors.figures import ConnectionRow, Traffic
+from zooweeper.doors.identify import identify
+from zooweeper.doors.zkerrors import CLOSE, ON_WIRE
+from zooweeper.model.acl import Id
+from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
+from zooweeper.model.figures import Figure
+from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.ops.op import Kind
+from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sync
+from zooweeper.ops.table import OPS
+from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
+from zooweeper.runtime.gateway import Gateway
+
+SECRET_BYTES = 16
+NO_SECRET = bytes(SECRET_BYTES)
+SLICE = 32  # frames taken before the loop may do other work; so many full znodes are below the bound of the output
+OWN_CODES = 200  # from here on opcodes are our own, for the gRPC door
+NOT_FOR_CLIENTS = 0  # the code of no operation: answered with Unimplemented, in its turn
+PING_XID, EVENT_XID = -2, -1
+CONNECTED = 3  # the state in every event a server sends
+WORD_MIN = 0x60000000  # four letters, read as a length, are above it
+
+PLAIN = frozenset(
+    op.code for op in OPS.values() if op.client and op.code < OWN_CODES and (op.kind is not Kind.LOCAL or op is Sync)
+)
+"""What is passed on as it is."""
+
+_INT = Struct("!i")
+_REQUEST = Struct("!ii")  # xid, opcode
+_REPLY = Struct("!iiqi")  # length, xid, zxid, error
+_REPLY_BYTES = 16  # without the length
+_EVENT = Struct("!iiqiiii")  # a reply without error; type, state, length of the path
+
+log = getLogger("zooweeper.wire")
+
+
+class ConnectRequest(Record):
+    """A flag may follow: whether a read-only server will do."""
+
+    version: Int
+    seen: Long
+    timeout_ms: Int
+    session: Long
+    secret: Secret
+
+
+class ConnectResponse(Record):
+    """The flag follows if it came."""
+
+    version: Int
+    timeout_ms: Int
+    session: Long
+    secret: Buffer
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    FRESH = "fresh"  # its first frame, or a word, is still to come
+    CONNECTING = "connecting"  # the node was asked for a session
+    OPEN = "open"
+    ENDED = "ended"  # what was to be written still leaves, nothing more is taken
+
+
+class Port:
+    """What the connections of one node share."""
+
+    def __init__(self, gateway: Gateway, super_digest: str, words: Callable[[bytes], bytes | None]) -> None:
+        """`words` answers a four-letter word, None: there is no such word."""
+        self.gateway = gateway
+        self.super_digest = super_digest
+        self.words = words
+        self.traffic = Traffic()
+
+
+class WireConnection:
+    """A sink of the gateway, driven with `received`, `proceed` and `take`; `wake` is called whenever there is something
+    to take, or to go on with."""
+
+    def __init__(self, port: Port, peer: tuple[str, int], now_ms: int, wake: Callable[[], None]) -> None:
+        """`now_ms`, here and below: the time of day."""
+        self.state = State.FRESH
+        self.congested = False  # set by the driver: the client does not take what was written
+        self.latency = Figure()
+        self._port = port
+        self._gateway = port.gateway
+        self._peer = peer
+        self._wake = wake
+        self._id = 0  # of the gateway
+        self._flagged = False  # the client sent the flag of the handshake
+        self._input = bytearray()  # what is not taken yet
+        self._need = 4  # with as many bytes it can go on
+        self._asked: deque[tuple[int, int, int]] = deque()  # xid, code, time; not answered yet
+        self._answered: list[int] = []  # times of those whose answers are in `_out`
+        self._out: list[bytes] = []
+        self._deaf = False  # the answer to a request that ends the connection is under way
+        self._session = 0
+        self._timeout_ms = 0
+        self._zxid = 0  # as last told to the client
+        self._sent = self._received = 0
+        self._last_op, self._last_xid = OpenSession.code, 0
+        self._established_ms = self._responded_ms = now_ms
+
+    # --- for the driver
+
+    @property
+    def ended(self) -> bool:
+        return self.state is State.ENDED
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more should be read."""
+        return len(self._input) < self._need and self._open()
+
+    def received(self, data: bytes, now_ms: int) -> None:
+        """Bytes from the client."""
+        if not self.ended:
+            self._input += data
+            self.proceed(now_ms)
+
+    def proceed(self, now_ms: int) -> None:
+        """Take the frames that wait, as many as may be taken now."""
+        if len(self._input) < self._need or not self._open():
+            return
+        data, at, size = bytes(self._input), 0, len(self._input)
+        self._need = 4
+        for _ in range(SLICE):
+            if size - at < 4 or not self._open():
+                break
+            (length,) = _INT.unpack_from(data, at)
+            end = at + 4 + length
+            if not 0 <= length <= FRAME_BYTES_MAX:
+                self._strange(length, data[at : at + 4])
+            elif end > size:
+                self._need = end - at
+                break
+            else:
+                self._take(data, at + 4, end, now_ms)
+            at = end
+        else:
+            self._wake()  # the rest in another turn
+        del self._input[: size if self._deaf or self.ended else at]
+
+    def take(self, now_ms: int) -> bytes:
+        """What is to be written now."""
+        if self._answered:
+            self._responded_ms = now_ms
+            for asked_ms in self._answered:
+                latency = max(0, now_ms - asked_ms)
+                self.latency.add(latency)
+                self._port.traffic.latency.add(latency)
+            self._answered.clear()
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def end(self) -> None:
+        """Nothing more is taken from the client, and nothing but what was to be written goes to it."""
+        if not self.ended:
+            self.state = State.ENDED
+            self._asked.clear()
+            if self._id:
+                self._gateway.disconnect(self._id)
+            self._wake()
+
+    def row(self) -> ConnectionRow:
+        """What is shown of it."""
+        return ConnectionRow(
+            host=self._peer[0],
+            port=self._peer[1],
+            reading=self.hungry,
+            queued=len(self._asked),
+            received=self._received,
+            sent=self._sent,
+            session=self._session,
+            last_op=self._last_op,
+            established_ms=self._established_ms,
+            timeout_ms=self._timeout_ms,
+            last_xid=self._last_xid,
+            last_zxid=self._zxid,
+            last_response_ms=self._responded_ms,
+            latency=self.latency,
+        )
+
+    def reset(self) -> None:
+        """`crst`."""
+        self._sent = self._received = 0
+        self.latency.reset()
+
+    # --- from the client
+
+    def _open(self) -> bool:
+        """Whether a frame may be taken now."""
+        if self.state is State.OPEN:
+            return not self._deaf and not self.congested and len(self._asked) < PENDING_REQUESTS_MAX
+        return self.state is State.FRESH
+
+    def _strange(self, length: int, word: bytes) -> None:
+        """A length that is none; a four-letter word, if it comes first."""
+        if self.state is State.FRESH and length >= WORD_MIN:
+            answer = self._port.words(word)
+            if answer is not None:
+                self._out.append(answer)
+        self.end()
+
+    def _take(self, data: bytes, at: int, end: int, now_ms: int) -> None:
+        """One frame."""
+        if self.state is State.FRESH:
+            self._connect(data[at:end])
+            return
+        if end - at < _REQUEST.size:
+            self.end()
+            return
+        xid, code = _REQUEST.unpack_from(data, at)
+        self._received += 1
+        self._port.traffic.received += 1
+        self._last_op = code
+        if code in PLAIN:
+            self._last_xid = xid
+            self._ask(xid, code, code, data[at + _REQUEST.size : end], now_ms)
+        elif code == Ping.code:
+            self._gateway.step(Heard(self._id))
+        elif code == Auth.code:
+            self._auth(xid, data[at + _REQUEST.size : end], now_ms)
+        else:
+            self._deaf = True
+            self._ask(xid, NOT_FOR_CLIENTS, NOT_FOR_CLIENTS, b"", now_ms)
+
+    def _ask(self, xid: int, kind: int, code: int, body: bytes, now_ms: int) -> None:
+        """`kind`: the code by which the answer is treated."""
+        self._asked.append((xid, kind, now_ms))
+        self._gateway.step(Ask(self._id, xid, code, body))
+
+    def _connect(self, body: bytes) -> None:
+        """The handshake's first half."""
+        try:
+            hello, at = ConnectRequest._read(body, 0, len(body))
+        except (MarshallingError, struct.error):
+            self.end()
+            return
+        self._flagged = at < len(body)
+        secret = hello.secret or b""
+        if hello.session < 0 or (hello.session and len(secret) != SECRET_BYTES):
+            self._refuse()  # no session is named like this
+            return
+        try:
+            self._id = self._gateway.register(self)
+        except ThrottledOp:
+            self.end()
+            return
+        self.state = State.CONNECTING
+        timeout_ms = max(1, hello.timeout_ms)  # without one it would be a visitor
+        secret = secret if hello.session else b""
+        self._gateway.step(Connect(self._id, hello.session, secret, timeout_ms, hello.seen, 0, self._peer[0]))
+
+    def _auth(self, xid: int, body: bytes, now_ms: int) -> None:
+        """A credential becomes an identity of the session."""
+        try:
+            packet = Auth.Request.decode(body)
+            if packet.scheme == "ip":  # every session has that one already
+                self._reply(xid, 0, ErrorCode.OK)
+                return
+            identity = identify(packet.scheme or "", packet.auth or b"", self._port.super_digest)
+        except MarshallingError:
+            self._reply(xid, 0, ErrorCode.MARSHALLING_ERROR)
+        except AuthFailed:
+            log.warning("auth.failed connection=%d from=%s", self._id, self._peer[0])
+            self._reply(xid, 0, ErrorCode.AUTH_FAILED)
+            self.end()
+        else:
+            self._identified(xid, Auth.code, identity, now_ms)
+
+    def _identified(self, xid: int, kind: int, identity: Id, now_ms: int) -> None:
+        body = AddIdentity.Request(identity.scheme, identity.id).encode()
+        self._ask(xid, kind, AddIdentity.code, body, now_ms)
+
+    # --- from the brain
+
+    def deliver(self, item: Delivery) -> None:
+        if self.ended:
+            return
+        kind = type(item)
+        if kind is Answer:
+            self._answer(item)  # type: ignore[arg-type]
+        elif isinstance(item, Notice):
+            self._notice(item)
+        elif isinstance(item, Alive):
+            self._reply(PING_XID, self._zxid, ErrorCode.OK)
+        elif isinstance(item, Welcome):
+            self._welcome(item)
+        elif isinstance(item, Refused) and isinstance(item.error, SessionExpired):
+            self._refuse()
+        else:
+            assert isinstance(item, Refused | Hangup)
+            self.end()
+
+    def _answer(self, item: Answer) -> None:
+        xid, kind, asked_ms = self._asked.popleft()
+        assert xid == item.xid, "answers come in the order of the requests"
+        error = ON_WIRE.get(item.error, item.error)
+        if error == CLOSE:
+            self.end()
+            return
+        self._answered.append(asked_ms)
+        if kind == Auth.code:
+            self._reply(xid, 0, error)
+            return
+        self._zxid = item.zxid
+        self._reply(xid, item.zxid, error, item.body)
+        if kind in (NOT_FOR_CLIENTS, CloseSession.code):
+            self.end()
+
+    def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
+        if error:
+            body = b""
+        self._put(_REPLY.pack(_REPLY_BYTES + len(body), xid, zxid, error))
+        if body:
+            self._out.append(body)
+        self._port.traffic.response_bytes.add(_REPLY_BYTES + len(body))
+
+    def _notice(self, item: Notice) -> None:
+        path = item.path.encode("utf-8", "surrogatepass")
+        self._zxid = item.zxid
+        length = _EVENT.size - 4 + len(path)
+        self._put(_EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)))
+        self._out.append(path)
+
+    def _welcome(self, item: Welcome) -> None:
+        self.state = State.OPEN
+        self._session, self._timeout_ms, self._zxid = item.session, item.timeout_ms, item.zxid
+        self._shake(ConnectResponse(0, item.timeout_ms, item.session, item.secret))
+
+    def _refuse(self) -> None:
+        """The session is not, or no longer, or its password is wrong: clients see an expired one."""
+        self._shake(ConnectResponse(0, 0, 0, NO_SECRET))
+        self.end()
+
+    def _shake(self, response: ConnectResponse) -> None:
+        """The handshake's second half."""
+        body = response.encode() + (b"\0" if self._flagged else b"")
+        self._put(_INT.pack(len(body)) + body)
+
+    def _put(self, frame: bytes) -> None:
+        if not self._out:
+            self._wake()
+        self._out.append(frame)
+        self._sent += 1
+        self._port.traffic.sent += 1
