@@ -1,5 +1,6 @@
 """Settings files: written, read back, and every mistake one clear line."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from zooweeper.cli import ports, settings
 from zooweeper.cli.serve import parse_member
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
+from zooweeper.model.config import Address
 
 THREE = EnsembleSettings("c1", tuple(settings.member_at(node, None) for node in (1, 2, 3)))
 
@@ -34,6 +36,15 @@ def test_a_node_is_read_as_it_was_written(tmp_path: Path) -> None:
     config = settings.read_node(tmp_path)
     assert (config.id, config.cluster, config.members) == (2, "c1", THREE.members)
     assert config.data_dir == str(tmp_path / "data")
+
+
+def test_observers_routes_and_what_else_there_is(tmp_path: Path) -> None:
+    watcher = dataclasses.replace(settings.member_at(4, None), observer=True)
+    four = EnsembleSettings("c1", (*THREE.members, watcher))
+    settings.write_node(tmp_path, 4, four, super_digest="super:x", routes={"1": "10.0.0.1:99"})
+    config = settings.read_node(tmp_path)
+    assert config.me.observer and config.voters == (1, 2, 3) and config.super_digest == "super:x"
+    assert config.routes == ((1, Address("10.0.0.1", 99)),)
 
 
 def changed(**changes: Any) -> str:
@@ -68,6 +79,12 @@ def member(**changes: object) -> str:
         (member(id=1e999), "a member's id is 1 to 255"),
         (member(id=256), "a member's id is 1 to 255"),
         (member(grpc="h:²"), "not an address"),
+        (member(peer="a b:1"), "cannot be told to others"),
+        (member(observer=1), "observer of member 1 is true or false"),
+        (member(observer=True), "all members are observers"),
+        (changed(routes={"0": "h:1"}), "routes must be an object of members' ids"),
+        (changed(routes={"2": "h"}), "not an address"),
+        (changed(routes={"2": 5}), "route 2 must be text"),
         (member(grpc="h:" + "9" * 5000), "grpc must be text of at most 255 bytes"),
         ("[" * 100_000, "is not JSON"),
         (" " * 2_000_000 + "{}", "is larger than 1 MiB"),
@@ -89,7 +106,10 @@ def test_members_on_the_command_line() -> None:
     assert str(parse_member("3=10.0.0.3").grpc) == "10.0.0.3:5181"
     given = parse_member("3=h:1:2:3:4")
     assert (given.wire.port, given.grpc.port, given.peer.port, given.admin.port) == (1, 2, 3, 4)
-    for bad in ("3", "x=h", "3=", "3=h:1:2", "3=h:1:2:3:x"):
+    assert not given.observer and parse_member("3=h:observer").observer
+    watcher = parse_member("3=[::1]:1:2:3:4:observer")
+    assert watcher.observer and str(watcher.peer) == "[::1]:3" and str(parse_member("3=[::1]").wire) == "[::1]:2181"
+    for bad in ("3", "x=h", "3=", "3=h:1:2", "3=h:1:2:3:x", "3=:observer", "3=h:observer:observer", "3=[::1]1:2:3:4"):
         with pytest.raises(SettingsError):
             parse_member(bad)
 

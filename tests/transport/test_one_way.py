@@ -23,7 +23,7 @@ FOUND_S = 8.0  # twice two silences are two seconds; a probe of its own would ta
 def test_a_stream_that_is_cut_in_one_direction_is_found(cut: Pair) -> None:
     async def main() -> None:
         members = tuple(
-            Member(id, Address("127.0.0.1", port), *[NOWHERE] * 3)
+            Member(id, Address("127.0.0.1", port), NOWHERE, NOWHERE, NOWHERE)
             for id, port in zip((1, 2), free_ports(2), strict=True)
         )
         proxies = await asyncio.to_thread(Proxies, {member.id: member.peer for member in members})

@@ -4,6 +4,7 @@ Rules: imports only what a node needs, for every node of an ensemble pays for it
 commands below, not with `python -m zooweeper.cli.serve`, by which ensembles start their nodes).
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 from zooweeper.cli.settings import (
     DATA_FOLDER,
     NODES_MAX,
+    PORTS,
     EnsembleSettings,
     SettingsError,
+    make_member,
     number,
     parse_address,
     read_node,
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     import click
 
 BAD_FOLDER, USAGE = 3, 2
+MEMBER_SYNTAX = "ID=HOST[:WIRE:GRPC:PEER:ADMIN][:observer]"
+_MEMBER = re.compile(
+    r"(?P<id>[0-9]+)=(?P<host>\[[^][]+\]|[^][:]+)(?::(?P<ports>[0-9]+:[0-9]+:[0-9]+:[0-9]+))?(?P<observer>:observer)?"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,16 +68,13 @@ def make_folder(folder: Path, node: int, cluster: str, members: Sequence[Member]
 
 
 def parse_member(text: str) -> Member:
-    """`1=host`, with the default ports, or `1=host:wire:grpc:peer:admin`."""
-    shown_id, equals, rest = text.partition("=")
-    host, *given = rest.split(":") if not rest.startswith("[") else [rest.partition("]")[0][1:]]
-    id = number(shown_id)
-    if not equals or not 1 <= id <= NODES_MAX or not host or len(given) not in (0, 4):
-        raise SettingsError(f"not a member: {text!r}, expected ID=HOST or ID=HOST:WIRE:GRPC:PEER:ADMIN")
-    wire, grpc, peer, admin = given or ("2181", "5181", "2888", "8081")
-    doors = {"wire": wire, "grpc": grpc, "peer": peer, "admin": admin}
-    shown = f"[{host}]" if ":" in host else host
-    return Member(id, **{door: parse_address(f"{shown}:{port}") for door, port in doors.items()})
+    """`1=host`, with the default ports, or `1=host:wire:grpc:peer:admin`; then `:observer` for one without vote."""
+    found = _MEMBER.fullmatch(text)
+    if found is None or not 1 <= number(found["id"]) <= NODES_MAX:
+        raise SettingsError(f"not a member: {text!r}, expected {MEMBER_SYNTAX}")
+    ports = found["ports"].split(":") if found["ports"] else [str(port) for _, port in PORTS]
+    doors = {door: parse_address(f"{found['host']}:{ports[at]}") for at, (door, _) in enumerate(PORTS)}
+    return make_member(number(found["id"]), doors, observer=found["observer"] is not None)
 
 
 def __getattr__(name: str) -> "click.Command":
@@ -89,7 +93,8 @@ def __getattr__(name: str) -> "click.Command":
     def init(folder: str, node: int, cluster: str, members: tuple[str, ...], rejoin: bool) -> None:
         """Makes the folder of one node of an ensemble over several hosts. (./deploy.sh does it on one host.)
 
-        A node that lost its folder comes back with --rejoin: it has no vote until it has synchronized.
+        With --rejoin the node comes into an ensemble that runs, as a new member (zooweeper member add says how) or
+        because it lost its folder: it has no vote until it has synchronized.
         """
         try:
             make_folder(Path(folder), node, cluster, [parse_member(one) for one in members], rejoin)
@@ -118,10 +123,12 @@ def __getattr__(name: str) -> "click.Command":
                 ["--member", "members"],
                 multiple=True,
                 required=True,
-                metavar="ID=HOST[:WIRE:GRPC:PEER:ADMIN]",
+                metavar=MEMBER_SYNTAX,
                 help="Every member, this one as well.",
             ),
-            click.Option(["--rejoin"], is_flag=True, help="The node was a member before and lost its folder."),
+            click.Option(
+                ["--rejoin"], is_flag=True, help="The ensemble runs: the node is new in it, or lost its folder."
+            ),
         ],
         epilog=example(
             "zooweeper init --dir /var/lib/zooweeper --id 1 --cluster shop \\",

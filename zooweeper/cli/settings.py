@@ -6,11 +6,13 @@ Rules: read here, checked here, one clear line for each mistake; the rest of the
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.model.members import of_settings
 from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
 ENSEMBLE_FILE = "ensemble.json"
@@ -47,7 +49,12 @@ def member_at(node: int, base_port: int | None, host: str = "127.0.0.1") -> Memb
     }
     if max(ports.values()) > 65535 or min(ports.values()) < 1:
         raise SettingsError(f"--base-port {base_port} gives node {node} a port outside 1..65535")
-    return Member(node, **{door: Address(host, port) for door, port in ports.items()})
+    return make_member(node, {door: Address(host, port) for door, port in ports.items()})
+
+
+def make_member(node: int, doors: Mapping[str, Address], observer: bool = False) -> Member:
+    """`doors`: an address for each of PORTS."""
+    return Member(node, doors["peer"], doors["grpc"], doors["wire"], doors["admin"], observer)
 
 
 def parse_address(text: str) -> Address:
@@ -83,9 +90,10 @@ def write_ensemble(folder: Path, settings: EnsembleSettings) -> None:
     )
 
 
-def write_node(folder: Path, node: int, settings: EnsembleSettings) -> None:
+def write_node(folder: Path, node: int, settings: EnsembleSettings, **more: object) -> None:
+    """`more`: further keys of the file, such as super_digest."""
     members = [_member_out(member) for member in settings.members]
-    write_json(folder / NODE_FILE, {"id": node, "cluster": settings.cluster, "members": members})
+    write_json(folder / NODE_FILE, {"id": node, "cluster": settings.cluster, "members": members} | more)
 
 
 def read_ensemble(folder: Path) -> EnsembleSettings:
@@ -109,11 +117,13 @@ def read_node(folder: Path) -> Config:
         data_dir=str(folder / DATA_FOLDER),
         timing=_timing(value.get("timing", {}), path),
         super_digest=_plain(value.get("super_digest", ""), "super_digest", path),
+        routes=_routes(value.get("routes", {}), path),
     )
 
 
 def _member_out(member: Member) -> dict[str, object]:
-    return {"id": member.id} | {door: str(getattr(member, door)) for door, _ in PORTS}
+    doors: dict[str, object] = {door: str(getattr(member, door)) for door, _ in PORTS}
+    return {"id": member.id} | doors | ({"observer": True} if member.observer else {})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -161,14 +171,30 @@ def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
     for row in rows:
         try:
             id, doors = row["id"], {door: parse_address(_plain(row[door], door, path)) for door, _ in PORTS}
-        except (KeyError, TypeError) as error:
+            observer = row.get("observer", False)
+        except (KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"{path}: a member is incomplete ({error!r})") from None
         if type(id) is not int or not 1 <= id <= NODES_MAX:
             raise SettingsError(f"{path}: a member's id is 1 to {NODES_MAX}")
-        members.append(Member(id, **doors))
+        if type(observer) is not bool:
+            raise SettingsError(f"{path}: observer of member {id} is true or false")
+        members.append(make_member(id, doors, observer))
     if len({member.id for member in members}) != len(members):
         raise SettingsError(f"{path}: two members have one id")
+    if all(member.observer for member in members):
+        raise SettingsError(f"{path}: all members are observers, nobody could decide")
+    try:
+        of_settings(members)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {_shown(str(error))}") from None
     return tuple(members)
+
+
+def _routes(value: Any, path: Path) -> tuple[tuple[int, Address], ...]:
+    """`{"3": "host:port"}`: how this node reaches the peer port of another one, if not as the others do."""
+    if not isinstance(value, dict) or not all(1 <= number(id) <= NODES_MAX for id in value):
+        raise SettingsError(f"{path}: routes must be an object of members' ids, 1 to {NODES_MAX}, and addresses")
+    return tuple((number(id), parse_address(_plain(to, f"route {id}", path))) for id, to in value.items())
 
 
 def _timing(value: Any, path: Path) -> Timing:

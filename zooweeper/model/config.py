@@ -70,6 +70,7 @@ class Config:
     snapshot_entries: int = SNAPSHOT_EVERY_ENTRIES
     super_digest: str = ""  # `super:base64(sha1(...))`: who authenticates so is the super user
     clients: ClientPort = field(default_factory=ClientPort)
+    routes: tuple[tuple[int, Address], ...] = ()  # (member, its peer port as this node has to dial it), behind a NAT
 
     @property
     def me(self) -> Member:

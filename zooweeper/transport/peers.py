@@ -5,7 +5,12 @@ or after (a link that was dropped is asked by nobody). Both sides say hello firs
 belong here is told why and gets nothing. What one drain of the loop sends to a peer leaves as one frame. A peer that
 does not take its messages is dropped, not waited for: it synchronizes anew.
 
-The runtime calls `send`, and is called back as a `Listener`.
+Members come and go (`set_members`). Who is no member is refused, unless its hello names a newer membership than ours:
+then it is this node that slept through a change, and it hears of it from just that peer. For the same reason the node
+with the lower id, when it is alone for long, opens a stream as well, which only a node that knows less takes: that one
+may not know whom to dial.
+
+The runtime calls `send` and `set_members`, and is called back as a `Listener`.
 """
 
 import asyncio
@@ -16,8 +21,9 @@ from typing import Any, Protocol
 
 import grpc
 
-from zooweeper.model.config import Config, Member
+from zooweeper.model.config import Address, Config
 from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX
+from zooweeper.model.members import SERVER_ID_MAX, Membership
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
 from zooweeper.zab.messages import Message
@@ -27,6 +33,8 @@ SERVICE = "zooweeper.v1.Peers"
 HELLO_MS = 3000  # a connected peer that has not said hello by then is given up
 BACKOFF_MS = (20, 200)  # between two streams to the same peer; random, so that two nodes do not stay in step
 REFUSED_BACKOFF_MS = 1000  # somebody has to put right what was refused
+ALONE_SILENCES = (2, 3)  # without a stream for as long, the node with the lower id opens one; random, as above
+PARTING_SILENCES = 2  # a removed peer keeps its stream for as long: in it comes the word that it is removed
 
 log = getLogger("zooweeper.peers")
 
@@ -143,20 +151,26 @@ class Peers:
     """This node's streams with all others."""
 
     def __init__(self, config: Config, incarnation: bytes, process: bytes, listener: Listener) -> None:
-        """`incarnation` is the data folder's, `process` is drawn at each start."""
+        """`incarnation` is the data folder's, `process` is drawn at each start. The members are those of the settings
+        until somebody says otherwise."""
         self._config = config
         self._incarnation = incarnation
         self._process = process
         self._listener = listener
-        self._members = {member.id: member for member in config.members}
+        self._silence_s = config.timing.silence_ms / 1000
+        self._routes = dict(config.routes)
+        self._members = {member.id: member.peer for member in config.members}
+        self._version = 0  # of the membership
+        self._removed: dict[int, None] = {}  # whom this process has seen go
         self._links: dict[int, Link] = {}
         self._incarnations: dict[int, bytes] = {}
         self._complaints: dict[int, str] = {}
         self._server: grpc.aio.Server | None = None
-        self._dialers: list[asyncio.Task[None]] = []
+        self._dialers: dict[int, tuple[Address, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # all dialers that have not ended
 
     async def start(self) -> None:
-        """Listen on the peer port and dial every member with a lower id. PortTaken."""
+        """Listen on the peer port and dial the members. PortTaken."""
         address = self._config.me.peer
         handler: Any = grpc.stream_stream_rpc_method_handler(self._serve)
         server = grpc.aio.server(options=options(self._config.timing.silence_ms))
@@ -167,17 +181,38 @@ class Peers:
             raise PortTaken(str(address)) from error
         await server.start()
         self._server = server
-        for member in self._config.members:
-            if member.id < self._config.id:
-                self._dialers.append(asyncio.create_task(self._dial(member)))
+        self._redial()
 
     async def close(self) -> None:
         """End all streams and give the port back."""
-        for task in self._dialers:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._dialers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._server is not None:
             await self._server.stop(grace=None)
+
+    def set_members(self, membership: Membership) -> None:
+        """Be connected with these from now on. Who has gone is told so by the streams it has, for two silences."""
+        before, me = self._members, self._config.id
+        self._members = {server.id: server.peer for server in membership.servers}
+        self._version = membership.version
+        for peer in before:
+            if peer not in self._members:
+                self._removed[peer] = None
+                asyncio.get_running_loop().call_later(PARTING_SILENCES * self._silence_s, self._part, peer)
+        for peer in self._members:
+            self._removed.pop(peer, None)
+        ours = self._members.get(me)
+        if ours is not None and ours != self._config.me.peer and ours != before.get(me):
+            log.warning("peer.address members=%s listens=%s; the others dial the former", ours, self._config.me.peer)
+        if self._server is not None:
+            self._redial()
+
+    def _part(self, peer: int) -> None:
+        link = self._links.get(peer)
+        if link is not None and peer not in self._members:
+            link.stop("it was removed from the ensemble")
 
     def send(self, peer: int, message: Message) -> None:
         """Send to a peer; without a stream the message is lost, and the brain was told so by PeerDown."""
@@ -190,7 +225,8 @@ class Peers:
     def _hello(self, to: int) -> bytes:
         config = self._config
         hello = pb.PeerHello(version=PROTOCOL_VERSION, cluster=config.cluster, id=config.id, to=to,
-                             incarnation=self._incarnation, process=self._process)  # fmt: skip
+                             incarnation=self._incarnation, process=self._process,
+                             config_version=self._version)  # fmt: skip
         return pb.PeerFrame(hello=hello).SerializeToString()
 
     def _check(self, frame: pb.PeerFrame) -> pb.PeerHello:
@@ -204,8 +240,9 @@ class Peers:
             raise _Refused(f"peer protocol version {hello.version}, node {config.id} speaks {PROTOCOL_VERSION}")
         if hello.cluster != config.cluster:
             raise _Refused(f"node {hello.id} is of another cluster than node {config.id}")
-        if hello.id not in self._members:
-            raise _Refused(f"node {hello.id} is no member of this cluster")
+        if hello.id not in self._members and not self._knows_more(hello):
+            why = "was removed from the ensemble" if hello.id in self._removed else "is no member of the ensemble"
+            raise _Refused(f"node {hello.id} {why}")
         if hello.id == config.id:
             raise _Refused(f"a second node claims the id {config.id}")
         if hello.to != config.id:
@@ -213,6 +250,10 @@ class Peers:
         if hello.incarnation == self._incarnation:
             raise _Refused(f"nodes {hello.id} and {config.id} run on copies of one data folder")
         return hello
+
+    def _knows_more(self, hello: pb.PeerHello) -> bool:
+        """Its membership is newer than ours, which so may miss it or have its address wrong."""
+        return hello.config_version > self._version
 
     def _take(self, hello: pb.PeerHello, end: Callable[[], Any]) -> Link:
         """Make the stream with this hello the live one. _Refused when another process holds that id."""
@@ -285,14 +326,14 @@ class Peers:
             frame = wire.frame_from(data)
             peer = frame.hello.id
             hello = self._check(frame)
-            if peer < self._config.id:
+            if peer < self._config.id and not self._knows_more(hello):
                 raise _Refused(f"node {self._config.id} opens the stream with node {peer}, not the other way round")
             task = asyncio.current_task()
             assert task is not None
             link = self._take(hello, task.cancel)
         except (_Refused, ValueError, TimeoutError) as error:
             reason = str(error) or "no hello in time"
-            self._complain(peer if peer in self._members else 0, reason)
+            self._complain(peer if peer <= SERVER_ID_MAX else 0, reason)
             await context.write(pb.PeerFrame(refused=reason).SerializeToString())
             return
         pump = asyncio.create_task(self._pump(link, context.write, self._hello(peer)))
@@ -308,32 +349,66 @@ class Peers:
 
     # --- the end that dials
 
-    async def _dial(self, member: Member) -> None:
-        settings = options(self._config.timing.silence_ms)
-        async with grpc.aio.insecure_channel(str(member.peer), options=settings) as channel:
-            while True:
+    def _redial(self) -> None:
+        """A dialer for each member where it is now. One that carries the stream of a removed peer ends with it."""
+        for peer, (address, task) in list(self._dialers.items()):
+            parting = peer in self._links and peer not in self._members
+            if task.done() or (self._members.get(peer) != address and not parting):
+                task.cancel()
+                del self._dialers[peer]
+        for peer, address in self._members.items():
+            if peer not in self._dialers and peer != self._config.id:
+                dial = self._dial if peer < self._config.id else self._dial_when_alone
+                task = asyncio.create_task(dial(peer, address))
+                self._dialers[peer] = address, task
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _dial(self, peer: int, address: Address) -> None:
+        """One stream after the other, for as long as the peer is a member and is reached there."""
+        async with self._channel(peer, address) as channel:
+            while self._members.get(peer) == address:
                 backoff_ms = random.randint(*BACKOFF_MS)
-                try:
-                    await self._one_stream(member, channel)
-                except (_Refused, ValueError) as error:
-                    self._complain(member.id, str(error))
+                if peer not in self._links and not await self._try(peer, address, channel, wait=True):
                     backoff_ms = REFUSED_BACKOFF_MS
-                except (TimeoutError, grpc.RpcError, grpc.aio.BaseError) as error:
-                    log.debug("peer.dial peer=%d reason=%r", member.id, _brief(error))
                 await asyncio.sleep(backoff_ms / 1000)
 
-    async def _one_stream(self, member: Member, channel: grpc.aio.Channel) -> None:
-        """Open a stream as soon as the peer is reachable, and carry it to its end."""
-        call: Any = channel.stream_stream(f"/{SERVICE}/Stream")(wait_for_ready=True)
+    async def _dial_when_alone(self, peer: int, address: Address) -> None:
+        """It should dial us. If it slept through a change it cannot know that, or where."""
+        while self._members.get(peer) == address:
+            await asyncio.sleep(random.uniform(*ALONE_SILENCES) * self._silence_s)
+            if peer not in self._links:
+                async with self._channel(peer, address) as channel:
+                    await self._try(peer, address, channel, wait=False)
+
+    def _channel(self, peer: int, address: Address) -> grpc.aio.Channel:
+        target = self._routes.get(peer, address)
+        return grpc.aio.insecure_channel(str(target), options=options(self._config.timing.silence_ms))
+
+    async def _try(self, peer: int, address: Address, channel: grpc.aio.Channel, wait: bool) -> bool:
+        """One stream from its beginning to its end; `wait` until there can be one. False: it was refused."""
         try:
-            await call.write(self._hello(member.id))  # returns when the connection is there
+            await self._one_stream(peer, address, channel, wait)
+        except (_Refused, ValueError) as error:
+            self._complain(peer, str(error))
+            return False
+        except (TimeoutError, grpc.RpcError, grpc.aio.BaseError) as error:
+            log.debug("peer.dial peer=%d reason=%r", peer, _brief(error))
+        return True
+
+    async def _one_stream(self, peer: int, address: Address, channel: grpc.aio.Channel, wait: bool) -> None:
+        call: Any = channel.stream_stream(f"/{SERVICE}/Stream")(wait_for_ready=wait)
+        try:
+            await call.write(self._hello(peer))  # returns when the connection is there
             async with asyncio.timeout(HELLO_MS / 1000):
                 data = await call.read()
             if data is grpc.aio.EOF:
                 return
             hello = self._check(wire.frame_from(data))
-            if hello.id != member.id:
-                raise _Refused(f"node {hello.id} answers at {member.peer}: check the addresses of the members")
+            if hello.id != peer:
+                raise _Refused(f"node {hello.id} answers at {address}: check the addresses of the members")
+            if peer > self._config.id and peer in self._links:
+                return  # meanwhile it dialed us, as it should
             link = self._take(hello, call.cancel)
             pump = asyncio.create_task(self._pump(link, call.write, b""))
             try:
