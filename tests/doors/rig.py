@@ -12,6 +12,7 @@ import grpc
 from zooweeper.doors.server import SERVICE, GrpcDoor
 from zooweeper.model.config import Address, Config, Member, Timing
 from zooweeper.model.durable import Record, Recovered
+from zooweeper.model.members import Membership
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.replica import Replica
 from zooweeper.runtime import clock
@@ -34,6 +35,9 @@ class AtOnce:
 class NoPeers:
     def send(self, peer: int, message: Message) -> None:
         """There is nobody."""
+
+    def set_members(self, membership: Membership) -> None:
+        """Nor will there be."""
 
 
 class Rig:

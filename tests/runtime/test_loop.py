@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from zooweeper.model.config import Address, Member
 from zooweeper.model.durable import Accepted, Record
 from zooweeper.model.errors import ErrorCode, ThrottledOp
 from zooweeper.model.limits import CONNECTIONS_MAX
+from zooweeper.model.members import Membership, of_settings
 from zooweeper.replica.events import Clock, Disconnect, Event, Heard, PeerUp, Received, SnapshotWritten, Tick
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Answer, Delivery, Outbox
@@ -61,6 +63,9 @@ class World:
 
     def send(self, peer: int, message: Message) -> None:
         self.journal.append(("send", peer, message))
+
+    def set_members(self, membership: Membership) -> None:
+        self.journal.append(("members", membership))
 
     def deliver(self, item: Delivery) -> None:
         self.journal.append(("deliver", item))
@@ -203,6 +208,38 @@ def test_an_outbox_that_says_stop_is_not_carried_out() -> None:
         world.node.peer_up(3)
         await settle()
         assert PeerUp(3) not in world.journal
+
+    run(main())
+
+
+def test_the_net_hears_of_the_members_before_anything_is_sent_to_them() -> None:
+    async def main() -> None:
+        world = World()
+        two = of_settings(
+            Member(id, Address("h", id), Address("h", id + 2), Address("h", id + 4), Address("h", id + 6))
+            for id in (ME, OTHER)
+        )
+        outbox = Outbox(now=[(OTHER, Commit(1, 1, 1))], members=two)
+        assert await world.turn(outbox) == ["take", ("members", two), ("send", OTHER, Commit(1, 1, 1))]
+        world.node.stop()
+
+    run(main())
+
+
+def test_a_removed_node_carries_out_what_it_has_and_does_nothing_more() -> None:
+    async def main() -> None:
+        world = World()
+        world.node.on_removed = lambda: world.journal.append("removed")
+        outbox = Outbox(
+            disk=[Accepted(1)], deliver=[answer(world.connection)], after=[(OTHER, Ack(1, 1, 1))], removed=True
+        )
+        done = ["take", ("disk", [Accepted(1)]), ("deliver", answer(world.connection)), "removed"]
+        assert await world.turn(outbox) == done
+        world.node.peer_up(3)
+        world.node.report(world.tokens[0])
+        await settle()
+        assert world.journal[-1] == ("send", OTHER, Ack(1, 1, 1)) and PeerUp(3) not in world.journal
+        assert world.node.removed and world.ended == []
 
     run(main())
 

@@ -38,6 +38,7 @@ from zooweeper.transport.peers import PortTaken as PeerPortTaken
 
 EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FOLDER, EXIT_PEER_PORT = 1, 2, 3, 14
 HAND_OFF_MS = 1000  # how long a leader that stops waits for another one
+PARTING_MS = 300  # how long a removed node stays for its last answers and messages to leave
 
 log = getLogger("zooweeper.node")
 
@@ -85,6 +86,9 @@ class RunningNode:
 
     async def hand_off(self) -> None:
         """Stop leading, if there is anybody else to lead."""
+        if self.node.removed:  # whoever leads now does so without us
+            await asyncio.sleep(PARTING_MS / 1000)
+            return
         status = self.node.status()
         if status.role == "leader" and status.quorum and len(self.config.members) > 1:
             self.node.step(HandOff())
@@ -137,12 +141,13 @@ def _exit(code: int) -> None:
 
 async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int:
     """Run one node until SIGTERM or SIGINT; its exit code. `ready` is called when the doors are open."""
-    told = asyncio.Event()
+    told = asyncio.Event()  # to stop, by a signal or by the ensemble
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, told.set)
     running: RunningNode | None = None
     try:
         running = RunningNode(config, _exit)
+        running.node.on_removed = told.set
         await running.start()
     except CannotStart as error:
         log.error("cannot start: %s", error)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from zooweeper.model.durable import Cut, Installed, Record
 from zooweeper.model.errors import ThrottledOp
 from zooweeper.model.limits import CONNECTIONS_MAX
+from zooweeper.model.members import Membership
 from zooweeper.model.zxid import show
 from zooweeper.replica.events import Disconnect, Event, PeerDown, PeerUp, Received, SnapshotWritten
 from zooweeper.replica.inspect import Inspection
@@ -57,6 +58,8 @@ class Net(Protocol):
 
     def send(self, peer: int, message: Message) -> None: ...
 
+    def set_members(self, membership: Membership) -> None: ...
+
 
 class Held:
     """What waits until the disk has everything submitted before it."""
@@ -78,6 +81,8 @@ class Node:
         self.brain = brain
         self.disk: Disk
         self.net: Net
+        self.removed = False  # the ensemble goes on without this node
+        self.on_removed: Callable[[], None] = lambda: None  # called once when that is so
         self._fatal = fatal
         self._tick_s = tick_ms / 1000
         self._loop = asyncio.get_running_loop()
@@ -208,6 +213,10 @@ class Node:
             self.stop()
             self._fatal(EXIT_STOPPED)
             return
+        if outbox.members is not None:
+            log.info("members version=%s voters=%s observers=%s", show(outbox.members.version),
+                     outbox.members.voters, outbox.members.observers)  # fmt: skip
+            self.net.set_members(outbox.members)
         if outbox.disk:
             for record in outbox.disk:
                 if type(record) in SHOWN:
@@ -226,6 +235,11 @@ class Node:
                 self._held.append(Held(self._token, outbox))
             else:
                 self._release(outbox.after, outbox.written)
+        if outbox.removed:
+            log.warning("removed: the ensemble goes on without this node, which ends")
+            self.removed = True
+            self.stop()
+            self.on_removed()
 
     # --- what the log says
 
