@@ -65,6 +65,12 @@ def _valid_digest(text: str) -> bool:
     return bool(user and colon and digest) and ":" not in digest
 
 
+def _valid_name(text: str) -> bool:
+    """The subject of a certificate, as RFC 2253 writes it: it begins with an attribute."""
+    attribute, equals, _ = text.partition("=")
+    return bool(equals) and attribute.strip().replace(".", "").replace("-", "").isalnum()
+
+
 def _equal(mine: str, theirs: str) -> bool:
     return mine == theirs
 
@@ -80,6 +86,8 @@ class Scheme(NamedTuple):
 SCHEMES = {
     "ip": Scheme(_valid_ip, _match_ip, authenticated=False),
     "digest": Scheme(_valid_digest, _equal, authenticated=True),
+    "sasl": Scheme(bool, _equal, authenticated=True),
+    "x509": Scheme(_valid_name, _equal, authenticated=True),
 }
 
 

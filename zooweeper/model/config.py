@@ -55,6 +55,7 @@ class ClientPort:
     tls_cert: str = ""  # paths of PEM files
     tls_key: str = ""
     tls_ca: str = ""  # not empty: clients have to show a certificate that it signed
+    tls_optional: bool = False  # they may come without one, too
     sasl_users: str = ""  # path of the file of users for SASL DIGEST-MD5; empty: there is no SASL
 
 
