@@ -6,11 +6,12 @@ from typing import Any
 from zooweeper.model.config import Address, Config, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.model.errors import ErrorCode
+from zooweeper.ops.data import SetData
 from zooweeper.ops.op import Nothing
-from zooweeper.ops.read import Exists
-from zooweeper.ops.session import CloseSession, Sync
+from zooweeper.ops.read import Exists, WhoAmI
+from zooweeper.ops.session import AddIdentity, CloseSession, Sync
 from zooweeper.replica.events import Ask, Connect, Tick
-from zooweeper.replica.outbox import Answer, Hangup, Welcome
+from zooweeper.replica.outbox import Answer, Hangup, Refused, Welcome
 from zooweeper.replica.replica import Replica
 from zooweeper.zab.events import Received
 
@@ -53,3 +54,44 @@ def test_what_is_asked_behind_the_close_of_a_session_ends_with_it() -> None:
     assert isinstance(closed, Answer) and (closed.xid, closed.error) == (1, ErrorCode.OK)
     assert isinstance(hangup, Hangup) and hangup.error.code == ErrorCode.SESSION_EXPIRED
     assert not len(alone.replica.clients) and not alone.replica.clients.waiting
+
+
+def identities(answer: Any) -> list[tuple[str | None, str | None]]:
+    return [(one.scheme, one.user) for one in WhoAmI.Result.decode(answer.body).identities]
+
+
+def test_a_visitor_has_the_rights_of_the_session_it_names_and_changes_nothing() -> None:
+    alone = Alone()
+    alone.step(Connect(7, 0, b"", 4000, 0, 0, "10.0.0.7"))
+    session, secret = alone.delivered[0].session, alone.delivered[0].secret
+    alone.step(Ask(7, 1, AddIdentity.code, AddIdentity.Request("digest", "bob:x").encode()))
+    before = alone.replica.status().digest
+
+    alone.delivered.clear()
+    alone.step(Connect(8, session, secret, 4000, 0, 0, "10.0.0.8", visit=True))
+    alone.step(Connect(9, session, b"wrong", 4000, 0, 0, "10.0.0.9", visit=True))
+    alone.step(Connect(10, 1 << 60, b"whose", 4000, 0, 0, "10.0.0.10", visit=True))
+    welcome, refused, stranger = alone.delivered
+    assert isinstance(welcome, Welcome) and isinstance(stranger, Welcome) and stranger.session == 0
+    assert isinstance(refused, Refused) and refused.error.code == ErrorCode.SESSION_EXPIRED
+
+    alone.delivered.clear()
+    for connection in (8, 10):
+        alone.step(
+            Ask(connection, 1, AddIdentity.code, AddIdentity.Request("digest", "eve:y").encode()),
+            Ask(connection, 2, WhoAmI.code, b""),
+            Ask(connection, 3, SetData.code, SetData.Request("/", b"x").encode()),
+        )
+    assert [one.error for one in alone.delivered] == [0, 0, ErrorCode.NOT_READ_ONLY] * 2
+    assert identities(alone.delivered[1]) == [("ip", "10.0.0.7"), ("digest", "bob"), ("digest", "eve")]
+    assert identities(alone.delivered[4]) == [("ip", "10.0.0.10"), ("digest", "eve")]
+    assert alone.replica.status().digest == before
+
+
+def test_a_visitor_proves_to_be_only_so_many() -> None:
+    alone = Alone()
+    alone.step(Connect(7, 0, b"", 0, 0, 0, ""))
+    for index in range(40):
+        alone.step(Ask(7, index, AddIdentity.code, AddIdentity.Request("digest", f"bob:{index}").encode()))
+    errors = [one.error for one in alone.delivered[1:]]
+    assert errors == [0] * 32 + [ErrorCode.THROTTLED_OP] * 8

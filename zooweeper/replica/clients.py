@@ -8,6 +8,7 @@ there again, and the session's running number keeps it from taking effect twice.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from zooweeper.codec.record import Record
@@ -28,6 +29,7 @@ from zooweeper.model.errors import (
     Unimplemented,
     ZkError,
 )
+from zooweeper.model.session import Session
 from zooweeper.ops.admit import admit
 from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View
@@ -72,7 +74,9 @@ class Clients:
     def identities(self, connection: int) -> tuple[Id, ...]:
         """Whom the session of a connection has proved to be."""
         found = self._connections.get(connection)
-        return self._replica.state.identities(found.session) if found is not None else ()
+        if found is None:
+            return ()
+        return found.visitor.identities if found.visitor is not None else self._replica.state.identities(found.session)
 
     def session(self, connection: int) -> int:
         """The session of a connection; 0: none."""
@@ -83,7 +87,7 @@ class Clients:
 
     def connect(self, event: Connect) -> None:
         """Open or attach a session for a connection: an entry, like everything about sessions."""
-        visitor = not event.session and not event.timeout_ms
+        visitor = event.visit or not (event.session or event.timeout_ms)
         error: ZkError | None = None
         if len(self._connections) >= limits.CONNECTIONS_MAX:
             error = ThrottledOp(f"{limits.CONNECTIONS_MAX} connections are the limit of a node")
@@ -94,15 +98,29 @@ class Clients:
         if error is not None:
             self._replica.outbox.deliver.append(Refused(event.connection, error))
         elif visitor:
-            connection = self._connections[event.connection] = Connection(event, 0)
-            connection.open = True
-            welcome = Welcome(event.connection, 0, b"", limits.VISIT_TIMEOUT_MS, 0, 0, self._replica.state.zxid)
-            self._replica.outbox.deliver.append(welcome)
+            self._visit(event)
         else:
             self._open(event)
 
+    def _visit(self, event: Connect) -> None:
+        """No session of the state, and nothing of it changes: one beside it, with the rights of the one named."""
+        state, deliver = self._replica.state, self._replica.outbox.deliver
+        known = state.sessions.get(event.session)
+        if known is not None and not compare_digest(known.secret, event.secret):
+            deliver.append(Refused(event.connection, SessionExpired()))
+            return
+        visitor = Session(known.id if known is not None else 0, b"", limits.VISIT_TIMEOUT_MS, 0, 0, 0)
+        if known is not None:
+            visitor.identities = known.identities
+        elif event.address:
+            visitor.identities = (Id("ip", event.address),)
+        connection = self._connections[event.connection] = Connection(event, 0)
+        connection.open, connection.visitor = True, visitor
+        deliver.append(Welcome(event.connection, 0, b"", visitor.timeout_ms, 0, 0, state.zxid))
+
     def _open(self, event: Connect) -> None:
-        timeout = max(limits.SESSION_TIMEOUT_MIN_MS, min(event.timeout_ms, limits.SESSION_TIMEOUT_MAX_MS))
+        bounds = self._replica.config.clients
+        timeout = max(bounds.session_min_ms, min(event.timeout_ms, bounds.session_max_ms))
         results = max(0, min(event.results, limits.RESULTS_KEPT_MAX))
         if event.session:
             code, secret = Attach.code, event.secret
@@ -187,6 +205,10 @@ class Clients:
             elif op.kind is OpKind.READ or ask.code == Sync.code:
                 self._barrier(connection, ask)
             elif ask.code == Ping.code:
+                self._in_turn(connection, ask, ErrorCode.OK, b"")
+            elif ask.code == AddIdentity.code and connection.visitor is not None:
+                packet = AddIdentity.Request.decode(ask.body)
+                _identify(connection.visitor, Id(packet.scheme, packet.id))
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
             elif op.kind is OpKind.LOCAL:
                 raise Unimplemented(f"{op.name} is a door's business")
@@ -370,8 +392,8 @@ class Clients:
         """Answer a read from the state as it is, registering its watch in the same step."""
         replica = self._replica
         state, deliver = replica.state, replica.outbox.deliver
-        session = state.sessions.get(connection.session)
-        assert session is not None or not connection.session  # or the connection had been hung up
+        session = connection.visitor or state.sessions.get(connection.session)
+        assert session is not None, "or the connection had been hung up"
         op = OPS[ask.code]
         view = View(state, session, replica.watches, connection.id)
         stale = not replica.zab.serving
@@ -424,6 +446,14 @@ class Clients:
     def installed(self) -> None:
         """The state was replaced by the leader's: events may be missing, so clients come again and compare."""
         self.hang_up_all(ConnectionLoss("this node took over the leader's state"))
+
+
+def _identify(visitor: Session, identity: Id) -> None:
+    """A visitor has proved to be somebody. ThrottledOp beyond the limit of a session."""
+    if identity not in visitor.identities:
+        if len(visitor.identities) >= limits.IDENTITIES_MAX:
+            raise ThrottledOp("too many identities")
+        visitor.identities = (*visitor.identities, identity)
 
 
 SESSION_HOOKS = {

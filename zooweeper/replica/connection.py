@@ -8,6 +8,7 @@ the order of their running numbers, so the first of `writes` is always the next 
 from collections import deque
 from enum import IntEnum
 
+from zooweeper.model.session import Session
 from zooweeper.replica.events import Ask, Connect
 
 NOT_KNOWN = -1  # 0 is the zxid of an ensemble in which nothing was written yet
@@ -57,6 +58,7 @@ class Connection:
         "pending",
         "session",
         "ticket",
+        "visitor",
         "writes",
     )
 
@@ -66,6 +68,7 @@ class Connection:
         self.ticket = ticket  # of the openSession or attach under way; 0: none
         self.open = False  # welcomed: requests are taken
         self.session = 0
+        self.visitor: Session | None = None  # whose rights a connection without a session has; of no state
         self.attach = 0
         self.expected = 1  # the number of the next write that will be taken
         self.held: deque[Ask] = deque()  # came before the welcome, or behind a barrier

@@ -28,9 +28,9 @@ class SnapshotWritten:
 
 @dataclass(slots=True)
 class Connect:
-    """A client wants a session on this connection: a new one (`session` 0) or its own again. Without a timeout it is a
-    visitor: it has no session and only reads, which needs no majority. Answered by Welcome or Refused. Requests that
-    come before that are kept in order."""
+    """A client wants a session on this connection: a new one (`session` 0) or its own again. Without both session and
+    timeout it is a visitor: it only reads, which needs no majority. Answered by Welcome or Refused. Requests that come
+    before that are kept in order."""
 
     connection: int
     session: int
@@ -39,6 +39,7 @@ class Connect:
     seen: int  # last zxid the client has seen: never serve it an older state
     results: int  # how many results the session is to keep for retries (0: none; ZooKeeper wire)
     address: str  # the client's, for the identity of scheme ip
+    visit: bool = False  # a visitor all the same; what its session may read if this node knows it, it may read
 
 
 @dataclass(slots=True)
