@@ -101,6 +101,16 @@ def test_parts_that_are_no_parts() -> None:
         Multi.Request.decode(Multi.Request([BAD]).encode()[:-9])
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [create("/b", 5), create("/b", 7, Create2), create("/b", 0, CreateContainer)]
+    + [part(CreateTtl, CreateTtlRequest("/b", None, list(OPEN), *form)) for form in ((0, 1000), (5, 0), (6, 1 << 40))],
+)
+def test_one_impossible_flag_refuses_the_whole(odd: Part) -> None:
+    with pytest.raises(MarshallingError):
+        admit(Multi.code, Multi.Request([BAD, odd]).encode())
+
+
 def test_too_many_parts() -> None:
     body = Multi.Request([BAD] * MULTI_PARTS_MAX).encode()
     admit(Multi.code, body)

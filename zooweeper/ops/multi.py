@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 from zooweeper.codec.jute import Source, Type
 from zooweeper.codec.record import Record
 from zooweeper.model.entry import Entry
-from zooweeper.model.errors import ErrorCode, MarshallingError, TooLarge, ZkError
+from zooweeper.model.errors import BadArguments, ErrorCode, MarshallingError, TooLarge, ZkError
 from zooweeper.model.limits import MULTI_PARTS_MAX
 from zooweeper.ops.create import Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, GetData, SetData
@@ -124,6 +124,10 @@ class Multi(Op, code=14, name="multi", kind=Kind.WRITE):
     def admit(cls, request: Request) -> None:
         for code, record, _ in request.parts:
             WRITES[code].admit(record)
+            try:
+                WRITES[code].form(record)
+            except BadArguments as error:
+                raise MarshallingError(error.detail, error.path) from None
 
 
 class MultiRead(Op, code=22, name="multiRead", kind=Kind.READ):
