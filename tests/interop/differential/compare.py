@@ -1,7 +1,7 @@
 """Two servers play the same scripts; the first step whose answers differ without a reason, shrunk to what it takes.
 
 Rules: a step's answers are compared whole: which frames, in which order, each field. A difference that a row of
-`differences.ROWS` explains is counted there; where it leaves the two trees different, the script ends.
+`differences.py` explains is counted there; where it leaves the two trees different, the script ends.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from tests.interop.differential.differences import ROWS
+from tests.interop.differential.differences import explanation
 from tests.interop.differential.play import Answer, Player
 from tests.interop.differential.steps import Open, Step, requests, show
 
@@ -63,11 +63,11 @@ def play(theirs: Player, ours: Player, script: Iterable[Step], tally: Tally) -> 
         tally.count(step, first)
         if first == second:
             continue
-        row = next((row for row in ROWS if row.explains(step, first, second)), None)
-        if row is None:
+        rows = explanation(step, first, second)
+        if rows is None:
             return Difference(played, first, second)
-        tally.explained[row.name] += 1
-        if row.parts:
+        tally.explained.update(row.name for row in rows)
+        if any(row.parts for row in rows):
             return None
     return None
 

@@ -5,19 +5,133 @@ both answers, and explains exactly one thing; what it does not explain is a fail
 differ from there on, so that the script cannot go on.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.interop.differential import wire
 from tests.interop.differential.play import Answer
-from tests.interop.differential.steps import Step
+from tests.interop.differential.session import Frame
+from tests.interop.differential.steps import Ask, Batch, Step, requests
+
+BAD_ARGUMENTS, UNIMPLEMENTED, NO_NODE = -8, -6, -101
+CONFIG = "/zookeeper/config"
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
     reason: str
-    explains: Callable[[Step, Answer, Answer], bool]
+    explains: Callable[[Step, list[Frame], list[Frame]], bool]  # one frame of each, if they sent equally many; else all
     parts: bool = False
 
 
-ROWS: tuple[Row, ...] = ()
+def explanation(step: Step, theirs: Answer, ours: Answer) -> list[Row] | None:
+    """The reasons for all that differs; None: something has none."""
+    if [name for name, _ in theirs] == [name for name, _ in ours]:
+        pairs = [([first], [second]) for (_, first), (_, second) in zip(theirs, ours, strict=True) if first != second]
+    else:
+        pairs = [([frame for _, frame in theirs], [frame for _, frame in ours])]
+    rows = [next((row for row in ROWS if row.explains(step, *pair)), None) for pair in pairs]
+    return None if None in rows else [row for row in rows if row is not None]
+
+
+def _differ_in(theirs: list[Frame], ours: list[Frame], *keys: str) -> bool:
+    """Whether two single frames are equal but for these fields."""
+    if len(theirs) != 1 or len(ours) != 1 or theirs[0].keys() != ours[0].keys():
+        return False
+    return all(theirs[0][key] == ours[0][key] for key in theirs[0] if key not in keys)
+
+
+def _ping(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return _differ_in(theirs, ours, "zxid") and ours[0].get("code") == wire.PING
+
+
+def _event_of_set_watches(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return (
+        _asks(step, wire.SET_WATCHES, wire.SET_WATCHES2)
+        and _differ_in(theirs, ours, "zxid")
+        and "event" in ours[0]
+        and theirs[0]["zxid"] == "-1"
+    )
+
+
+def _watch_of_no_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    if isinstance(step, Batch):
+        return any(_watch_of_no_path(ask, theirs, ours) for ask in step.asks)
+    if not isinstance(step, Ask) or step.code not in (wire.ADD_WATCH, wire.SET_WATCHES, wire.SET_WATCHES2):
+        return False
+    paths = [step.fields[0]] if step.code == wire.ADD_WATCH else [path for paths in step.fields[1:] for path in paths]
+    return (
+        any(not _possible(path) for path in paths)
+        and ours[-1].get("error") == BAD_ARGUMENTS
+        and theirs[-1].get("error") == 0
+    )
+
+
+def _unknown_operation(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return _differ_in(theirs, ours, "zxid") and ours[0].get("error") == UNIMPLEMENTED and theirs[0]["zxid"] == "-1"
+
+
+def _standalone_config(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return any(isinstance(ask, Ask) and ask.fields and ask.fields[0] == CONFIG for ask in requests(step)) and (
+        _differ_in(theirs, ours, "stat", "data")
+    )
+
+
+def _empty_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return (
+        isinstance(step, Ask)
+        and len(step.fields) > 0
+        and step.fields[0] == ""
+        and ours[-1].get("error") in (NO_NODE, BAD_ARGUMENTS)
+    )
+
+
+def _asks(step: Step, *codes: int) -> bool:
+    return any(ask.code in codes for ask in requests(step))
+
+
+def _possible(path: str | None) -> bool:
+    """Whether a znode can have the path."""
+    if not path or not path.startswith("/") or (path.endswith("/") and path != "/"):
+        return False
+    if any(name in ("", ".", "..") for name in path[1:].split("/")) and path != "/":
+        return False
+    return not re.search("[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]", path)
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "zxid of a ping's answer",
+        "ZooKeeper tells the newest zxid; here it is the one last told on the connection, so a ping looks at nothing",
+        _ping,
+    ),
+    Row(
+        "zxid of events that setWatches finds",
+        "ZooKeeper writes -1; here it is the zxid of the state in which the event was found, as in every other event",
+        _event_of_set_watches,
+    ),
+    Row(
+        "watches of paths that no znode can have",
+        "ZooKeeper takes them, and no event can ever come; here the mistake is told, with BadArguments",
+        _watch_of_no_path,
+        parts=True,
+    ),
+    Row(
+        "zxid of the answer to an unknown operation",
+        "ZooKeeper writes -1, here it is the newest as in every other answer; the connection ends either way",
+        _unknown_operation,
+    ),
+    Row(
+        "/zookeeper/config of a single node",
+        "a standalone ZooKeeper leaves it empty; here it says who the members are, with one node as with many",
+        _standalone_config,
+    ),
+    Row(
+        "the empty path",
+        "ZooKeeper reads it as another name of the root; here it is no path",
+        _empty_path,
+        parts=True,
+    ),
+)

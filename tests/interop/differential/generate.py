@@ -19,7 +19,8 @@ TOPS = ("/a", "/b", "/é ñ")
 NODES = (*TOPS, "/a/b", "/a/b/c", "/a/b/c/d", "/a/x", "/b/y", "/b/y/日本", "/é ñ/z", "/a/e")
 NUMBERED = ("/a/n-", "/b/", "/a/b/")
 GUESSED = tuple(f"{base}{number:010d}" for base in NUMBERED for number in (0, 1, 2, 3))
-SYSTEM = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
+SYSTEM = ("/", "/zookeeper", "/zookeeper/quota")
+CONFIG = "/zookeeper/config"
 CONTAINERS = ("/k", "/a/k")
 IN_CONTAINERS = ("/k/x", "/a/k/x")
 BAD_PATHS = (
@@ -148,6 +149,13 @@ class Writer:
     def paths(self) -> tuple[str | None, ...]:
         return tuple(self.any_path() for _ in range(self.rng.randrange(4)))
 
+    def lists(self, count: int) -> tuple[tuple[str | None, ...], ...]:
+        """Of paths, for setWatches; with a bad one no more than now and then, for that ends the script."""
+        wrong, self.taste.wrong = self.taste.wrong, self.taste.wrong if self.maybe(0.1) else 0
+        lists = tuple(self.paths() for _ in range(count))
+        self.taste.wrong = wrong
+        return lists
+
     # ---- operations
 
     def creation(self, code: int) -> tuple[Any, ...]:
@@ -196,7 +204,7 @@ class Writer:
 
     def read(self, session: str) -> Ask:
         code = self.rng.choice((wire.EXISTS, wire.GET_DATA, wire.GET_CHILDREN, wire.GET_CHILDREN2))
-        return Ask(session, code, (self.any_path(), self.watch()))
+        return Ask(session, code, (CONFIG if self.maybe(0.02) else self.any_path(), self.watch()))
 
     def other_read(self, session: str) -> Ask:
         code = self.rng.choice((wire.GET_ACL, wire.GET_ACL, wire.GET_ALL_CHILDREN_NUMBER, wire.SYNC, wire.WHO_AM_I))
@@ -219,10 +227,9 @@ class Writer:
 
     def set_watches(self, session: str) -> Ask:
         seen = self.rng.choice((0, -1, 1 << 62, *map(Seen, (0, 1, 3, 10, 30))))
-        lists = (self.paths(), self.paths(), self.paths())
         if self.maybe(0.5):
-            return Ask(session, wire.SET_WATCHES, (seen, *lists), wire.XID_SET_WATCHES)
-        return Ask(session, wire.SET_WATCHES2, (seen, *lists, self.paths(), self.paths()), wire.XID_SET_WATCHES)
+            return Ask(session, wire.SET_WATCHES, (seen, *self.lists(3)), wire.XID_SET_WATCHES)
+        return Ask(session, wire.SET_WATCHES2, (seen, *self.lists(5)), wire.XID_SET_WATCHES)
 
     def multi(self, session: str) -> Ask:
         codes = (wire.CREATE, wire.CREATE, wire.CREATE2, wire.DELETE, wire.SET_DATA, wire.CHECK, wire.CREATE_TTL)

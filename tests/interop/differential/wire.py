@@ -234,7 +234,7 @@ _READERS: dict[str, Callable[[Reader], Any]] = {
     "owner": lambda reader: Owner(reader.read_long()),
     "names": lambda reader: sorted(reader.read_many(reader.read_str) or ()),  # in no order that anybody promised
     "acls": lambda reader: reader.read_many(reader.read_acl),
-    "infos": lambda reader: reader.read_many(lambda: {"scheme": reader.read_str(), "user": reader.read_str()}),
+    "infos": lambda reader: sorted(reader.read_many(lambda: (reader.read_str(), reader.read_str())) or ()),
     "stat": Reader.read_stat,
     "results": Reader.read_results,
 }
