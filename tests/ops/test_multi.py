@@ -103,12 +103,20 @@ def test_parts_that_are_no_parts() -> None:
 
 @pytest.mark.parametrize(
     "odd",
-    [create("/b", 5), create("/b", 7, Create2), create("/b", 0, CreateContainer)]
-    + [part(CreateTtl, CreateTtlRequest("/b", None, list(OPEN), *form)) for form in ((0, 1000), (5, 0), (6, 1 << 40))],
+    [create("/b", 5), create("/b", 7, Create2), create("/b", -1), create("/b", 6, CreateContainer)]
+    + [part(CreateTtl, CreateTtlRequest("/b", None, list(OPEN), 7, 1000))],
 )
 def test_one_impossible_flag_refuses_the_whole(odd: Part) -> None:
     with pytest.raises(MarshallingError):
         admit(Multi.code, Multi.Request([BAD, odd]).encode())
+
+
+def test_flags_that_do_not_fit_fail_in_their_turn() -> None:
+    world = World()
+    s = world.open()
+    odd = part(CreateTtl, CreateTtlRequest("/b", None, list(OPEN), 0, 1000))
+    admit(Multi.code, Multi.Request([BAD, odd]).encode())
+    assert [one.error for one in run(world, s, create("/a"), odd)] == [ErrorCode.OK, ErrorCode.BAD_ARGUMENTS]
 
 
 def test_too_many_parts() -> None:

@@ -63,13 +63,9 @@ def _create(request: Any, state: State, entry: Entry, owner: int) -> Znode:
     return state.tree.create(path, request.data, acl, owner, entry.zxid, entry.time_ms)
 
 
-def _plain_form(request: CreateRequest) -> None:
+def _plain(request: CreateRequest, state: State, entry: Entry) -> Znode:
     if not 0 <= request.flags <= CONTAINER_FLAG:  # with CONTAINER_FLAG, create makes a persistent node, as ZooKeeper's
         raise BadArguments(f"create knows no flags {request.flags}", printable(request.path))
-
-
-def _plain(request: CreateRequest, state: State, entry: Entry) -> Znode:
-    _plain_form(request)
     return _create(request, state, entry, entry.session if request.flags in _EPHEMERAL else 0)
 
 
@@ -83,10 +79,6 @@ class Create(Op, code=1, name="create", kind=Kind.WRITE):
     def execute(request: CreateRequest, state: State, entry: Entry) -> PathResult:
         return PathResult(_plain(request, state, entry).path)
 
-    @classmethod
-    def form(cls, request: CreateRequest) -> None:
-        _plain_form(request)
-
 
 class Create2(Op, code=15, name="create2", kind=Kind.WRITE):
     """create that answers the Stat, too."""
@@ -99,10 +91,6 @@ class Create2(Op, code=15, name="create2", kind=Kind.WRITE):
         node = _plain(request, state, entry)
         return PathStatResult(node.path, node.stat())
 
-    @classmethod
-    def form(cls, request: CreateRequest) -> None:
-        _plain_form(request)
-
 
 class CreateContainer(Op, code=19, name="createContainer", kind=Kind.WRITE):
     """Make a znode that the leader deletes after its last child."""
@@ -112,14 +100,10 @@ class CreateContainer(Op, code=19, name="createContainer", kind=Kind.WRITE):
 
     @staticmethod
     def execute(request: CreateRequest, state: State, entry: Entry) -> PathStatResult:
-        CreateContainer.form(request)
-        node = _create(request, state, entry, CONTAINER)
-        return PathStatResult(node.path, node.stat())
-
-    @classmethod
-    def form(cls, request: CreateRequest) -> None:
         if request.flags != CONTAINER_FLAG:
             raise BadArguments(f"createContainer knows no flags {request.flags}", printable(request.path))
+        node = _create(request, state, entry, CONTAINER)
+        return PathStatResult(node.path, node.stat())
 
 
 class CreateTtl(Op, code=21, name="createTTL", kind=Kind.WRITE):
@@ -130,13 +114,9 @@ class CreateTtl(Op, code=21, name="createTTL", kind=Kind.WRITE):
 
     @staticmethod
     def execute(request: CreateTtlRequest, state: State, entry: Entry) -> PathStatResult:
-        CreateTtl.form(request)
-        node = _create(request, state, entry, TTL + request.ttl)
-        return PathStatResult(node.path, node.stat())
-
-    @classmethod
-    def form(cls, request: CreateTtlRequest) -> None:
         if request.flags not in (TTL_FLAG, TTL_SEQUENTIAL):
             raise BadArguments(f"createTTL knows no flags {request.flags}", printable(request.path))
         if not 0 < request.ttl <= TTL_MS_MAX:
             raise BadArguments(f"a time to live is 1 to {TTL_MS_MAX} ms", printable(request.path))
+        node = _create(request, state, entry, TTL + request.ttl)
+        return PathStatResult(node.path, node.stat())

@@ -12,9 +12,9 @@ from typing import Annotated, NamedTuple
 from zooweeper.codec.jute import Source, Type
 from zooweeper.codec.record import Record
 from zooweeper.model.entry import Entry
-from zooweeper.model.errors import BadArguments, ErrorCode, MarshallingError, TooLarge, ZkError
+from zooweeper.model.errors import ErrorCode, MarshallingError, TooLarge, ZkError
 from zooweeper.model.limits import MULTI_PARTS_MAX
-from zooweeper.ops.create import Create, Create2, CreateContainer, CreateTtl
+from zooweeper.ops.create import TTL_FLAG, TTL_SEQUENTIAL, Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, GetData, SetData
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.op import Kind, Op, State, View
@@ -30,6 +30,13 @@ WRITES: dict[int, type[Op]] = {
 }
 READS: dict[int, type[Op]] = {op.code: op for op in (GetData, GetChildren)}
 _RESULT_CODES = {CreateContainer.code: Create2.code, CreateTtl.code: Create2.code}  # answered as create2 is
+
+_FLAGS = {  # with others ZooKeeper cannot read the multi; flags wrong for their operation fail in their turn
+    Create.code: range(TTL_FLAG),
+    Create2.code: range(TTL_FLAG),
+    CreateContainer.code: range(TTL_FLAG),
+    CreateTtl.code: range(TTL_SEQUENTIAL + 1),
+}
 
 
 class Part(NamedTuple):
@@ -124,10 +131,8 @@ class Multi(Op, code=14, name="multi", kind=Kind.WRITE):
     def admit(cls, request: Request) -> None:
         for code, record, _ in request.parts:
             WRITES[code].admit(record)
-            try:
-                WRITES[code].form(record)
-            except BadArguments as error:
-                raise MarshallingError(error.detail, error.path) from None
+            if code in _FLAGS and record.flags not in _FLAGS[code]:  # type: ignore[union-attr]  # creates have them
+                raise MarshallingError(f"operation {code} has no flags {record.flags}")  # type: ignore[union-attr]
 
 
 class MultiRead(Op, code=22, name="multiRead", kind=Kind.READ):

@@ -154,10 +154,6 @@ class Op:
         if data is not None and len(data) > DATA_BYTES_MAX:
             raise TooLarge(f"data has at most {DATA_BYTES_MAX} bytes, got {len(data)}")
 
-    @classmethod
-    def form(cls, request: Any) -> None:
-        """BadArguments for flags that no such operation has; a multi with such a part is refused whole."""
-
 
 def bound_path(path: str) -> None:
     """TooLarge for a path beyond its limit."""
