@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.interop.differential import wire
 from tests.interop.differential.play import Answer
 from tests.interop.differential.session import Frame
-from tests.interop.differential.steps import Ask, Batch, Step, requests
+from tests.interop.differential.steps import Ask, Batch, Open, Step, requests
 
 BAD_ARGUMENTS, UNIMPLEMENTED, NO_NODE = -8, -6, -101
 CONFIG = "/zookeeper/config"
@@ -61,9 +61,8 @@ def _watch_of_no_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> boo
         return any(_watch_of_no_path(ask, theirs, ours) for ask in step.asks)
     if not isinstance(step, Ask) or step.code not in (wire.ADD_WATCH, wire.SET_WATCHES, wire.SET_WATCHES2):
         return False
-    paths = [step.fields[0]] if step.code == wire.ADD_WATCH else [path for paths in step.fields[1:] for path in paths]
     return (
-        any(not _possible(path) for path in paths)
+        any(not _possible(path) for path in _paths(step))
         and ours[-1].get("error") == BAD_ARGUMENTS
         and theirs[-1].get("error") == 0
     )
@@ -80,12 +79,42 @@ def _standalone_config(step: Step, theirs: list[Frame], ours: list[Frame]) -> bo
 
 
 def _empty_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return (
-        isinstance(step, Ask)
-        and len(step.fields) > 0
-        and step.fields[0] == ""
-        and ours[-1].get("error") in (NO_NODE, BAD_ARGUMENTS)
+    return any(isinstance(ask, Ask) and "" in _paths(ask) for ask in requests(step)) and (
+        ours[-1].get("error") in (NO_NODE, BAD_ARGUMENTS) or "results" in ours[-1]
     )
+
+
+def _guarded_event_of_set_watches(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    told, rest = [frame | {"zxid": 0} for frame in ours if "event" in frame], iter(theirs)
+    return (
+        _asks(step, wire.SET_WATCHES, wire.SET_WATCHES2)
+        and ours[-1] == theirs[-1]
+        and len(ours) < len(theirs)
+        and all(any(frame | {"zxid": 0} == event for frame in rest) for event in told)
+    )
+
+
+def _ahead_of_all(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return isinstance(step, Open) and step.how == "ahead" and ours[0].get("timeout") == 0 and "welcome" not in theirs[0]
+
+
+def _body_of_a_failed_multi_read(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    empty = {"body": "ffffffff01ffffffff", "unreadable": ": 9 bytes too many"}
+    return ours[0].get("code") == wire.MULTI_READ and theirs[0] == ours[0] | empty
+
+
+def _paths(ask: Ask) -> list[str | None]:
+    """All paths that a request names."""
+    found: list[str | None] = []
+    for field, value in zip(wire.REQUESTS[ask.code].split(), ask.fields, strict=True):
+        match field.partition(":")[2]:
+            case "str":
+                found.append(value)
+            case "strs":
+                found.extend(value)
+            case "parts":
+                found.extend(part.fields[0] for part in value)
+    return found
 
 
 def _asks(step: Step, *codes: int) -> bool:
@@ -133,5 +162,20 @@ ROWS: tuple[Row, ...] = (
         "ZooKeeper reads it as another name of the root; here it is no path",
         _empty_path,
         parts=True,
+    ),
+    Row(
+        "events that setWatches finds, of znodes that may not be read",
+        "ZooKeeper tells them to anybody; here they are kept back as all other events of such znodes are",
+        _guarded_event_of_set_watches,
+    ),
+    Row(
+        "a session that has ended, of a client that is ahead of the server",
+        "ZooKeeper closes the connection, and the client asks on; here it is told that its session has ended",
+        _ahead_of_all,
+    ),
+    Row(
+        "a multiRead with a part that is no read",
+        "ZooKeeper answers with the error and, behind it, an empty list that no client reads; here with the error",
+        _body_of_a_failed_multi_read,
     ),
 )
