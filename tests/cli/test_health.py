@@ -8,6 +8,7 @@ import pytest
 from zooweeper.cli import status, text
 from zooweeper.cli.status import NodeStatus, health
 from zooweeper.model import zxid
+from zooweeper.pb.client_pb2 import Member, StatusReply
 
 
 def node(id: int, role: str, epoch: int = 1, applied: int = 5, digest: str = "aa") -> NodeStatus:
@@ -32,6 +33,42 @@ def node(id: int, role: str, epoch: int = 1, applied: int = 5, digest: str = "aa
 )
 def test_the_verdict(rows: list[str], line: str) -> None:
     assert str(health([node(at, role) for at, role in enumerate(rows, 1)])) == line
+
+
+@pytest.mark.parametrize(
+    ("rows", "watchers", "line"),
+    [
+        (["leader", "follower", "down"], ["observer", "down"], "QUORUM OK 2/3, tolerates 0 failures, observers 1/2"),
+        (["leader", "down", "down"], ["observer", "observer"], "NO QUORUM 1/3, 1 more needed"),
+        (["leader"], ["observer"], "QUORUM OK 1/1, tolerates 0 failures, observers 1/1"),
+        (["looking", "down", "down"], ["looking", "looking"], "NO QUORUM 1/3, 1 more needed"),
+    ],
+)
+def test_observers_do_not_count(rows: list[str], watchers: list[str], line: str) -> None:
+    nodes = [node(at, role) for at, role in enumerate(rows, 1)]
+    others = [
+        dataclasses.replace(node(at, role), standing=status.OBSERVER) for at, role in enumerate(watchers, 1 + len(rows))
+    ]
+    verdict = health([*nodes, *others])
+    assert str(verdict) == line
+    assert verdict.complete == (line.endswith("observers 1/1"))
+
+
+def test_who_is_a_member_the_newest_membership_says() -> None:
+    def reply(id: int, version: int, **members: bool) -> StatusReply:
+        return StatusReply(
+            id=id,
+            role="follower",
+            config_version=version,
+            members=[Member(id=int(one.strip("n")), observer=observer) for one, observer in members.items()],
+        )
+
+    replies = [reply(1, 5, n1=False, n2=False, n3=False), reply(2, 9, n1=False, n2=False, n4=True), None]
+    rows = [status.row(one, "a") for one in replies[:2]] + [status.row(None, "a", Member(id=id)) for id in (3, 4)]
+    settled = status.settle(rows, replies)
+    assert [one.standing for one in settled] == [status.VOTER, status.VOTER, status.NOBODY, status.OBSERVER]
+    assert health(settled).members == 2 and health(settled).observers == 1
+    assert status.row(reply(5, 0, n1=False), "a").standing == status.NOBODY
 
 
 def test_a_deposed_leader_is_not_the_leader() -> None:

@@ -47,6 +47,34 @@ def test_observers_routes_and_what_else_there_is(tmp_path: Path) -> None:
     assert config.routes == ((1, Address("10.0.0.1", 99)),)
 
 
+def test_one_more_node_of_an_ensemble_on_this_host() -> None:
+    four = settings.next_member(THREE.members, observer=True)
+    assert four == dataclasses.replace(settings.member_at(4, None), observer=True)
+    last = settings.member_at(255, None)
+    with pytest.raises(SettingsError, match="behind those of node 255"):
+        settings.next_member([last], observer=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "line"),
+    [
+        (0o640, "super:secret", "can be read by others"),
+        (0o600, "secret", "does not hold user:password"),
+        (0o600, ":secret", "does not hold user:password"),
+        (0o600, "super:se\x07cret", "does not hold user:password"),
+        (0o600, None, "cannot read"),
+    ],
+)
+def test_a_credential_is_for_its_owner_alone(tmp_path: Path, mode: int, content: str | None, line: str) -> None:
+    path = tmp_path / "super"
+    if content is not None:
+        path.write_text(content)
+        path.chmod(mode)
+    with pytest.raises(SettingsError) as caught:
+        settings.read_credential(path)
+    assert line in str(caught.value) and "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
 def changed(**changes: Any) -> str:
     members = [{"id": 1, "wire": "h:1", "grpc": "h:2", "peer": "h:3", "admin": "h:4"}]
     return json.dumps({"id": 1, "cluster": "c", "members": members} | changes)

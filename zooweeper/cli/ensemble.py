@@ -1,9 +1,10 @@
 """An ensemble of real processes on this host: made, started, killed and watched through one class.
 
-Rules: the folder is the truth (`ensemble.json`, `node-i/{node.json,pid,log,data}`), so any number of programs may
-handle one ensemble after another; a lock file keeps two from starting nodes at the same time. A process is signalled
-only after its command line shows that it is our node. Nothing here runs in the nodes. Used by deploy.sh, the demos,
-the benchmarks and the tests:
+Rules: the folder is the truth about the processes (`ensemble.json`, `node-i/{node.json,pid,log,data}`; who is a member
+the nodes themselves know), so any number of programs may handle one ensemble after another; a lock file keeps two from
+starting nodes at the same time. A process is signalled only after its command line shows that it is our node. The super
+user's password is drawn here and kept in the file `super`. Nothing here runs in the nodes. Used by deploy.sh, the
+demos, the benchmarks and the tests:
 
     with Ensemble.temporary(3) as ensemble:
         ensemble.start()
@@ -22,14 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zooweeper.cli import ports, settings
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
-from zooweeper.cli.status import Asker, NodeStatus, ask_members, health, row
+from zooweeper.cli.status import Asker, NodeStatus, health, row, settle
+from zooweeper.doors.identify import digest_of
 from zooweeper.model.config import Member
 from zooweeper.storage.disk import OsDisk
 from zooweeper.storage.folder import format_folder
+
+if TYPE_CHECKING:
+    from zooweeper.pb.client_pb2 import StatusReply
 
 LOG_BYTES_MAX = 16 << 20  # at a start a longer log becomes log.1
 POLL_S = 0.01
@@ -54,24 +61,26 @@ class Ensemble:
     # ---- making and finding
 
     @classmethod
-    def create(cls, folder: Path | str, nodes: int, base_port: int | None = None) -> "Ensemble":
-        """Makes the folders of a new ensemble, all or nothing. The folder must not exist, or be empty."""
+    def create(cls, folder: Path | str, nodes: int, base_port: int | None = None, observers: int = 0) -> "Ensemble":
+        """Makes the folders of a new ensemble, all or nothing: voters, and behind them observers. The folder must not
+        exist, or be empty."""
         folder = Path(folder).absolute()
-        if not 1 <= nodes <= settings.NODES_MAX:
-            raise EnsembleError(f"an ensemble has 1 to {settings.NODES_MAX} nodes, not {nodes}")
+        if nodes < 1 or observers < 0 or nodes + observers > settings.NODES_MAX:
+            raise EnsembleError(f"an ensemble has 1 to {settings.NODES_MAX} nodes, not {nodes + observers}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise EnsembleError(f"{folder} is not empty and holds no ensemble; choose another --dir")
         cluster = secrets.token_hex(8)
-        members = tuple(settings.member_at(node, base_port) for node in range(1, nodes + 1))
+        members = tuple(
+            replace(settings.member_at(node, base_port), observer=node > nodes)
+            for node in range(1, nodes + observers + 1)
+        )
         known = EnsembleSettings(cluster, members)
         beside = folder.with_name(f"{folder.name}.new-{cluster}")
         try:
             beside.mkdir(mode=0o700, parents=True)
+            _draw_password(beside)
             for member in members:
-                node_folder = beside / f"node-{member.id}"
-                node_folder.mkdir(mode=0o700)
-                settings.write_node(node_folder, member.id, known)
-                format_node(node_folder, cluster, member.id, voting=True)
+                _make_node(beside, member.id, known, voting=True)
             settings.write_ensemble(beside, known)
             beside.rename(folder)
         except OSError as error:
@@ -90,10 +99,11 @@ class Ensemble:
             raise EnsembleError(str(error)) from None
 
     @classmethod
-    def temporary(cls, nodes: int, base_port: int | None = None) -> "Ensemble":
+    def temporary(cls, nodes: int, base_port: int | None = None, observers: int = 0) -> "Ensemble":
         """An ensemble on free ports in a new temporary folder; leaving its `with` block kills and removes it."""
         folder = Path(tempfile.mkdtemp(prefix="zooweeper-"))
-        ensemble = cls.create(folder, nodes, ports.free_base_port(nodes) if base_port is None else base_port)
+        base_port = ports.free_base_port(nodes + observers) if base_port is None else base_port
+        ensemble = cls.create(folder, nodes, base_port, observers)
         ensemble._temporary = True
         return ensemble
 
@@ -188,9 +198,31 @@ class Ensemble:
             raise EnsembleError(f"node {node} runs; stop it first")
         if (folder / settings.DATA_FOLDER).exists():
             raise EnsembleError(f"{folder / settings.DATA_FOLDER} exists; move it away first")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        settings.write_node(folder, node, EnsembleSettings(self.cluster, self.members))
-        format_node(folder, self.cluster, node, voting=False)
+        _make_node(self.folder, node, EnsembleSettings(self.cluster, self.members), voting=False)
+
+    def join(self, observer: bool = False) -> Member:
+        """Makes the folder of one more node, which has the next id. It may be started at once; it takes part when the
+        ensemble has it as a member."""
+        with self._locked():
+            member = settings.next_member(self.members, observer)
+            known = EnsembleSettings(self.cluster, (*self.members, member))
+            _make_node(self.folder, member.id, known, voting=False)
+            self._remember(known)
+        return member
+
+    def leave(self, node: int) -> Path:
+        """Sets the folder of a node that is no member any more aside, and returns where. It must not run."""
+        with self._locked():
+            if self.pid(node) is not None:
+                raise EnsembleError(f"node {node} still runs")
+            aside = self.node_folder(node).with_name(f"removed-{node}-{secrets.token_hex(4)}")
+            self.node_folder(node).rename(aside)
+            self._remember(EnsembleSettings(self.cluster, tuple(one for one in self.members if one.id != node)))
+        return aside
+
+    def _remember(self, known: EnsembleSettings) -> None:
+        settings.write_ensemble(self.folder, known)
+        self.members = known.members
 
     def wipe(self) -> None:
         """Kills all nodes and removes the folder with everything in it."""
@@ -200,11 +232,15 @@ class Ensemble:
     # ---- watching
 
     def status(self, timeout_s: float = 1.0) -> list[NodeStatus]:
-        """One row per member; those that do not answer are `down`."""
-        running = {node: self.pid(node) for node in self.ids}
-        asked = [member for member in self.members if running[member.id] is not None]
-        answers = {answer.id: answer for answer in ask_members(asked, timeout_s)} if asked else {}
-        return [answers.get(member.id) or row(None, str(member.grpc), member) for member in self.members]
+        """One row per node of this folder; those that do not answer are `down`."""
+        asked = [member for member in self.members if self.pid(member.id) is not None]
+        replies: list[StatusReply | None] = []
+        if asked:
+            with Asker([str(member.grpc) for member in asked]) as asker:
+                replies = asker.ask(timeout_s)
+        answers = {member.id: reply for member, reply in zip(asked, replies, strict=True)}
+        rows = [row(answers.get(member.id), str(member.grpc), member) for member in self.members]
+        return settle(rows, replies)
 
     def leader(self, timeout_s: float = HEALTHY_S) -> int:
         """The id of the leader that a majority follows; waits for one."""
@@ -300,6 +336,24 @@ class Ensemble:
                         os.kill(pid, signal.SIGKILL)
                 time.sleep(0.002)
         return tuple(ended)
+
+
+def _draw_password(folder: Path) -> None:
+    """A new password of the super user, for nobody but the owner of the folder."""
+    descriptor = os.open(folder / settings.SUPER_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"super:{secrets.token_urlsafe(24)}\n")
+
+
+def _make_node(folder: Path, node: int, known: EnsembleSettings, voting: bool) -> None:
+    """The folder of one node, below that of the ensemble."""
+    node_folder = folder / f"node-{node}"
+    node_folder.mkdir(mode=0o700, exist_ok=True)
+    more = {}
+    if (folder / settings.SUPER_FILE).exists():  # an ensemble of an earlier version has none
+        more["super_digest"] = digest_of("super", settings.read_credential(folder / settings.SUPER_FILE).encode())
+    settings.write_node(node_folder, node, known, **more)
+    format_node(node_folder, known.cluster, node, voting)
 
 
 def format_node(node_folder: Path, cluster: str, node: int, voting: bool) -> None:

@@ -6,7 +6,7 @@ Rules: read here, checked here, one clear line for each mistake; the rest of the
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
 ENSEMBLE_FILE = "ensemble.json"
 NODE_FILE = "node.json"
+SUPER_FILE = "super"  # `super:password`, beside ensemble.json
 DATA_FOLDER = "data"
 PORTS = (("wire", 2181), ("grpc", 5181), ("peer", 2888), ("admin", 8081))
 """The doors of node 1 and their default ports; node i listens i-1 higher. In the order in which --base-port lays
@@ -50,6 +51,15 @@ def member_at(node: int, base_port: int | None, host: str = "127.0.0.1") -> Memb
     if max(ports.values()) > 65535 or min(ports.values()) < 1:
         raise SettingsError(f"--base-port {base_port} gives node {node} a port outside 1..65535")
     return make_member(node, {door: Address(host, port) for door, port in ports.items()})
+
+
+def next_member(members: Sequence[Member], observer: bool) -> Member:
+    """One more for an ensemble on one host: the next id, and the next ports."""
+    last = max(members, key=lambda member: member.id)
+    doors = {door: getattr(last, door) for door, _ in PORTS}
+    if last.id >= NODES_MAX or max(address.port for address in doors.values()) >= 65535:
+        raise SettingsError(f"there is no id or port behind those of node {last.id}")
+    return make_member(last.id + 1, {door: Address(at.host, at.port + 1) for door, at in doors.items()}, observer)
 
 
 def make_member(node: int, doors: Mapping[str, Address], observer: bool = False) -> Member:
@@ -119,6 +129,20 @@ def read_node(folder: Path) -> Config:
         super_digest=_plain(value.get("super_digest", ""), "super_digest", path),
         routes=_routes(value.get("routes", {}), path),
     )
+
+
+def read_credential(path: Path) -> str:
+    """The `user:password` in a file that only its owner can read. SettingsError."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if mode & 0o077:
+        raise SettingsError(f"{path} can be read by others; chmod 600 {path}")
+    user, _, password = text.partition(":")
+    if not user or not password or not text.isprintable():
+        raise SettingsError(f"{path} does not hold user:password")
+    return text
 
 
 def _member_out(member: Member) -> dict[str, object]:

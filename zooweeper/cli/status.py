@@ -6,7 +6,7 @@ does not answer is a row like any other, with the role `down`. Numbers stay numb
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from zooweeper.model.zxid import show
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Known = Member | client_pb2.Member
 
 DOWN = "down"
-SERVING = ("leader", "follower")
+SERVING = ("leader", "follower", "observer")
+VOTER, OBSERVER, NOBODY = "voter", "observer", "no member"
 BROADCAST = "broadcast"
 ASK_TIMEOUT_S = 1.0
 
@@ -48,6 +49,7 @@ class NodeStatus:
     sessions: int | None
     digest: str | None
     phase: str | None = None  # not shown: a follower that is still synchronizing does not serve yet
+    standing: str = VOTER  # not shown: only voters count; NOBODY: not a member yet, or not any more
 
     @property
     def up(self) -> bool:
@@ -99,7 +101,10 @@ def row(reply: "StatusReply | None", address: str, member: "Known | None" = None
     """The row of a node that answered, or, with no reply, of one that is down."""
     if reply is None:
         known = (member.id, str(member.wire), str(member.admin)) if member else (None, None, None)
-        return NodeStatus(known[0], DOWN, None, None, None, address, known[1], known[2], None, None, None)
+        standing = OBSERVER if member and member.observer else VOTER
+        return NodeStatus(
+            known[0], DOWN, None, None, None, address, known[1], known[2], None, None, None, standing=standing
+        )
     return NodeStatus(
         reply.id,
         reply.role,
@@ -113,7 +118,26 @@ def row(reply: "StatusReply | None", address: str, member: "Known | None" = None
         reply.sessions,
         reply.digest,
         reply.phase,
+        _standings(reply).get(reply.id, NOBODY),
     )
+
+
+def _standings(reply: "StatusReply") -> dict[int, str]:
+    return {member.id: OBSERVER if member.observer else VOTER for member in reply.members}
+
+
+def newest(replies: "Sequence[StatusReply | None]") -> "StatusReply | None":
+    """The answer of the node with the newest membership; it knows who counts."""
+    return max(filter(None, replies), key=lambda reply: reply.config_version, default=None)
+
+
+def settle(rows: "Sequence[NodeStatus]", replies: "Sequence[StatusReply | None]") -> list[NodeStatus]:
+    """The rows with everybody's standing in the newest membership that any of the nodes knows."""
+    knows = newest(replies)
+    if knows is None:
+        return list(rows)
+    standings = _standings(knows)
+    return [replace(one, standing=standings.get(one.id or 0, NOBODY)) for one in rows]
 
 
 def ask_members(members: "Sequence[Known]", timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
@@ -121,7 +145,7 @@ def ask_members(members: "Sequence[Known]", timeout_s: float = ASK_TIMEOUT_S) ->
     addresses = [str(member.grpc) for member in members]
     with Asker(addresses) as asker:
         replies = asker.ask(timeout_s)
-    return [row(reply, to, member) for reply, to, member in zip(replies, addresses, members, strict=True)]
+    return settle([row(*one) for one in zip(replies, addresses, members, strict=True)], replies)
 
 
 def ask_addresses(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
@@ -129,12 +153,12 @@ def ask_addresses(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) ->
     with Asker(addresses) as asker:
         replies = asker.ask(timeout_s)
     answered = {reply.id: row(reply, to) for reply, to in zip(replies, addresses, strict=True) if reply}
-    members = next((reply.members for reply in replies if reply), ())
-    if not members:
+    knows = newest(replies)
+    if knows is None:
         return [row(reply, to) for reply, to in zip(replies, addresses, strict=True)]
-    others = ask_members([member for member in members if member.id not in answered], timeout_s)
+    others = ask_members([member for member in knows.members if member.id not in answered], timeout_s)
     rows = answered | {one.id: one for one in others if one.id is not None}
-    return [rows[node] for node in sorted(rows)]
+    return settle([rows[node] for node in sorted(rows)], replies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +166,11 @@ class Health:
     """The verdict over all rows."""
 
     leader: NodeStatus | None  # the one established leader that a majority follows
-    serving: int  # nodes that follow it, itself included
-    members: int
+    serving: int  # voters that follow it, itself included
+    members: int  # all voters
     diverged: bool  # two nodes executed the same zxid and differ: never, unless there is a bug or a broken machine
+    observing: int = 0  # observers that follow it
+    observers: int = 0  # all of them
 
     @property
     def quorum(self) -> bool:
@@ -152,7 +178,8 @@ class Health:
 
     @property
     def complete(self) -> bool:
-        return self.quorum and self.serving == self.members and not self.diverged
+        everybody = self.serving == self.members and self.observing == self.observers
+        return self.quorum and everybody and not self.diverged
 
     @property
     def spare(self) -> int:
@@ -166,7 +193,9 @@ class Health:
             missing = max(majority(self.members) - self.serving, 0)
             needs = f"{missing} more needed" if missing else "electing"
             return f"NO QUORUM {self.serving}/{self.members}, {needs}"
-        return f"QUORUM OK {self.serving}/{self.members}, tolerates {self.spare} failure{'s' * (self.spare != 1)}"
+        watchers = f", observers {self.observing}/{self.observers}" if self.observers else ""
+        spare = f"tolerates {self.spare} failure{'s' * (self.spare != 1)}"
+        return f"QUORUM OK {self.serving}/{self.members}, {spare}{watchers}"
 
 
 def majority(members: int) -> int:
@@ -174,14 +203,17 @@ def majority(members: int) -> int:
 
 
 def health(rows: Sequence[NodeStatus]) -> Health:
-    """A quorum is a leader and those in its epoch, together a majority of the rows."""
+    """A quorum is a leader and the voters in its epoch, together a majority of all voters."""
     leaders = sorted((row for row in rows if row.role == "leader" and row.serving), key=lambda row: row.epoch or 0)
     leader = leaders[-1] if leaders else None
-    following = [row for row in rows if leader and row.serving and row.epoch == leader.epoch]
-    serving = len(following) if leader else len([row for row in rows if row.up])
-    if len(following) < majority(len(rows)):
+    voters, observers = ([row for row in rows if row.standing == standing] for standing in (VOTER, OBSERVER))
+    following, observing = (
+        [row for row in some if leader and row.serving and row.epoch == leader.epoch] for some in (voters, observers)
+    )
+    serving = len(following) if leader else len([row for row in voters if row.up])
+    if len(following) < majority(len(voters)):
         leader = None
-    return Health(leader, serving, len(rows), _diverged(rows))
+    return Health(leader, serving, len(voters), _diverged(rows), len(observing), len(observers))
 
 
 def _diverged(rows: Sequence[NodeStatus]) -> bool:
@@ -195,7 +227,7 @@ def _diverged(rows: Sequence[NodeStatus]) -> bool:
 def as_json(rows: Sequence[NodeStatus]) -> str:
     shown = [asdict(one) for one in rows]
     for one in shown:
-        del one["phase"]
+        del one["phase"], one["standing"]
     return json.dumps(shown)
 
 

@@ -21,8 +21,12 @@ def identify(scheme: str, credential: bytes, super_digest: str) -> Id:
         name = user.decode()
     except UnicodeDecodeError:
         raise AuthFailed("the credential was refused") from None
-    # SHA-1 without salt is ZooKeeper's format of ids in ACLs: compatible, not strong.
-    known = f"{name}:{b64encode(sha1(credential).digest()).decode()}"
+    known = digest_of(name, credential)
     if super_digest and compare_digest(known.encode(), super_digest.encode()):
         return Id("super", name)
     return Id("digest", known)
+
+
+def digest_of(name: str, credential: bytes) -> str:
+    """The id of scheme digest: SHA-1 without salt is ZooKeeper's format of ids in ACLs, compatible and not strong."""
+    return f"{name}:{b64encode(sha1(credential).digest()).decode()}"
