@@ -108,7 +108,6 @@ def test_parts_that_are_no_parts() -> None:
         create("/b", 7, Create2),
         create("/b", -1),
         create("/b", 6, CreateContainer),
-        part(CreateTtl, CreateTtlRequest("/b", None, list(OPEN), 7, 1000)),
     ],
 )
 def test_one_impossible_flag_refuses_the_whole(odd: Part) -> None:

@@ -14,7 +14,7 @@ from zooweeper.codec.record import Record
 from zooweeper.model.entry import Entry
 from zooweeper.model.errors import ErrorCode, MarshallingError, TooLarge, ZkError
 from zooweeper.model.limits import MULTI_PARTS_MAX
-from zooweeper.ops.create import TTL_FLAG, TTL_SEQUENTIAL, Create, Create2, CreateContainer, CreateTtl
+from zooweeper.ops.create import TTL_FLAG, Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, GetData, SetData
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.op import Kind, Op, State, View
@@ -31,11 +31,10 @@ WRITES: dict[int, type[Op]] = {
 READS: dict[int, type[Op]] = {op.code: op for op in (GetData, GetChildren)}
 _RESULT_CODES = {CreateContainer.code: Create2.code, CreateTtl.code: Create2.code}  # answered as create2 is
 
-_FLAGS = {  # with others ZooKeeper cannot read the multi; flags wrong for their operation fail in their turn
+_FLAGS = {  # with others ZooKeeper cannot read the multi; what else is wrong with flags fails in its turn
     Create.code: range(TTL_FLAG),
     Create2.code: range(TTL_FLAG),
     CreateContainer.code: range(TTL_FLAG),
-    CreateTtl.code: range(TTL_SEQUENTIAL + 1),
 }
 
 
