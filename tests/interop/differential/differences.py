@@ -6,15 +6,16 @@ differ from there on, so that the script cannot go on.
 """
 
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.interop.differential import wire
 from tests.interop.differential.play import Answer
 from tests.interop.differential.session import Frame
-from tests.interop.differential.steps import Ask, Batch, Open, Step, requests
+from tests.interop.differential.steps import Ask, Batch, Open, Raw, Step, requests
 
-BAD_ARGUMENTS, UNIMPLEMENTED, NO_NODE = -8, -6, -101
+MARSHALLING_ERROR, UNIMPLEMENTED, BAD_ARGUMENTS, NO_NODE, INVALID_ACL, NO_WATCHER = -5, -6, -8, -101, -114, -121
 CONFIG = "/zookeeper/config"
 
 
@@ -79,8 +80,25 @@ def _standalone_config(step: Step, theirs: list[Frame], ours: list[Frame]) -> bo
 
 
 def _empty_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return any(isinstance(ask, Ask) and "" in _paths(ask) for ask in requests(step)) and (
+    return any(_names(ask, "") for ask in requests(step)) and (
         ours[-1].get("error") in (NO_NODE, BAD_ARGUMENTS) or "results" in ours[-1]
+    )
+
+
+def _null_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return (
+        any(_names(ask, None) for ask in requests(step))
+        and theirs[-1].get("error") == MARSHALLING_ERROR
+        and ours[-1].get("error") in (NO_NODE, BAD_ARGUMENTS, NO_WATCHER)
+    )
+
+
+def _null_in_acl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    rows = [row for ask in requests(step) if isinstance(ask, Ask) for row in _acl_rows(ask)]
+    return (
+        any(None in row for row in rows)
+        and theirs[-1].get("error") == MARSHALLING_ERROR
+        and (ours[-1].get("error") == INVALID_ACL or "results" in ours[-1])
     )
 
 
@@ -101,6 +119,27 @@ def _ahead_of_all(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
 def _body_of_a_failed_multi_read(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     empty = {"body": "ffffffff01ffffffff", "unreadable": ": 9 bytes too many"}
     return ours[0].get("code") == wire.MULTI_READ and theirs[0] == ours[0] | empty
+
+
+def _names(ask: Ask | Raw, path: str | None) -> bool:
+    """Whether a request names this path; of a damaged one, whether it begins with it."""
+    if isinstance(ask, Raw):
+        return ask.body.startswith(
+            struct.pack(">i", -1) if path is None else struct.pack(">i", len(path)) + path.encode()
+        )
+    return path in _paths(ask)
+
+
+def _acl_rows(ask: Ask) -> Iterator[tuple[int, str | None, str | None]]:
+    """All rows of ACLs in a request."""
+    parts = [(ask.code, ask.fields)]
+    while parts:
+        code, fields = parts.pop()
+        for field, value in zip(wire.REQUESTS[code].split(), fields, strict=True):
+            if field.endswith(":acls"):
+                yield from value or ()
+            elif field.endswith(":parts"):
+                parts += [(part.code, part.fields) for part in value]
 
 
 def _paths(ask: Ask) -> list[str | None]:
@@ -162,6 +201,16 @@ ROWS: tuple[Row, ...] = (
         "ZooKeeper reads it as another name of the root; here it is no path",
         _empty_path,
         parts=True,
+    ),
+    Row(
+        "null where a path should be",
+        "ZooKeeper stumbles and answers MarshallingError; here null is read as empty, which is no path",
+        _null_path,
+    ),
+    Row(
+        "null in an entry of an ACL",
+        "ZooKeeper stumbles and answers MarshallingError; here the mistake is told, with InvalidACL",
+        _null_in_acl,
     ),
     Row(
         "events that setWatches finds, of znodes that may not be read",

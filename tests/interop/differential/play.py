@@ -36,14 +36,16 @@ class Player:
         self._zxids: list[int] = []  # of successful writes, ascending
         self._steps: list[str] = []  # who wrote them
         self._times: dict[int, int] = {}
-        self._now = 0
+        self._script = self._step = 0
+        self._now = ""  # which step it is, in words; all of a reset is one
         self._janitor = Session("janitor", addresses)
 
     # ---- a script
 
     def play(self, step: Step) -> Answer:
         """What one step brings."""
-        self._now += 1
+        self._step += 1
+        self._now = f"script {self._script} step {self._step}"
         session = self._session(step.session)
         answer = [(step.session, frame) for frame in self._do(session, step)]
         if any(ask.code in wire.WRITES for ask in requests(step)) or isinstance(step, Bytes | Open):
@@ -55,6 +57,8 @@ class Player:
 
     def reset(self) -> None:
         """Nothing is left of the script but what the root remembers."""
+        self._script, self._step = self._script + 1, 0
+        self._now = f"before script {self._script}"
         for session in self._sessions.values():
             if session.connected:
                 self._tell(session, wire.CLOSE_SESSION, ())
@@ -125,7 +129,7 @@ class Player:
                 seen = 1 << 62
         frames = session.connect(seen, step.timeout_ms, id, password, step.flag)
         if session.id not in self._owners:
-            self._owners[session.id] = f"{session.name} since step {self._now}"
+            self._owners[session.id] = f"{session.name} since {self._now}"
         return frames
 
     def _ask(self, session: Session, step: Ask | Raw) -> Asked:
@@ -151,7 +155,6 @@ class Player:
 
     def _tell(self, session: Session, code: int, fields: tuple[Any, ...], xid: int | None = None) -> Frame:
         """A request of the housekeeping, whose answer is not compared."""
-        self._now += 1
         frames = session.answers(session.ask(code, wire.encode(code, fields), xid))
         self._note_writes([(session.name, frame) for frame in frames])
         return frames[-1]
@@ -170,7 +173,7 @@ class Player:
         for number, (_, frame) in enumerate(answer):
             if frame.get("error") == 0 and frame.get("code") in wire.WRITES and frame["zxid"] > self._newest:
                 self._zxids.append(int(frame["zxid"]))
-                self._steps.append(f"step {self._now}.{number}")
+                self._steps.append(f"{self._now}.{number}" if self._step else self._now)
 
     @property
     def _newest(self) -> int:
