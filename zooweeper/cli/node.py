@@ -16,8 +16,10 @@ from logging import getLogger
 from pathlib import Path
 
 from zooweeper import __version__
+from zooweeper.doors.sasl import UsersError
 from zooweeper.doors.server import GrpcDoor
 from zooweeper.doors.server import PortTaken as GrpcPortTaken
+from zooweeper.doors.tls import TlsError
 from zooweeper.doors.zkwire import PortTaken as WirePortTaken
 from zooweeper.doors.zkwire import WireDoor
 from zooweeper.model.config import Config
@@ -81,6 +83,8 @@ class RunningNode:
             raise CannotStart(f"the gRPC port {error} is taken; stop what uses it", EXIT_UNEXPECTED) from None
         except WirePortTaken as error:
             raise CannotStart(f"the ZooKeeper port {error} is taken; stop what uses it", EXIT_UNEXPECTED) from None
+        except (TlsError, UsersError) as error:
+            raise CannotStart(str(error), EXIT_USAGE) from None
         me = self.config.me
         log.info("serving wire=%s grpc=%s peers=%s pid=%d", me.wire, me.grpc, me.peer, os.getpid())
 

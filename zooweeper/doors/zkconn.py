@@ -16,13 +16,15 @@ from struct import Struct
 from zooweeper.codec.record import Buffer, Int, Long, Record, Secret
 from zooweeper.doors.figures import ConnectionRow, Traffic
 from zooweeper.doors.identify import identify
+from zooweeper.doors.sasl import SaslServer
 from zooweeper.doors.zkerrors import CLOSE, ON_WIRE
 from zooweeper.model.acl import Id
+from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
 from zooweeper.model.figures import Figure
 from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.op import Kind
-from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sync
+from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sasl, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Connect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
@@ -33,7 +35,9 @@ NO_SECRET = bytes(SECRET_BYTES)
 SLICE = 32  # frames taken before the loop may do other work; so many full znodes are below the bound of the output
 OWN_CODES = 200  # from here on opcodes are our own, for the gRPC door
 NOT_FOR_CLIENTS = 0  # the code of no operation: answered with Unimplemented, in its turn
-PING_XID, EVENT_XID = -2, -1
+HIDDEN = -1  # asked by this door itself: its answer does not leave
+PING_XID, EVENT_XID, OWN_XID = -2, -1, 0
+VISIT = 0x7E  # top byte of the session ids that a read-only node makes up; no replicated session gets so far
 CONNECTED = 3  # the state in every event a server sends
 WORD_MIN = 0x60000000  # four letters, read as a length, are above it
 
@@ -82,27 +86,82 @@ class State(Enum):
 class Port:
     """What the connections of one node share."""
 
-    def __init__(self, gateway: Gateway, super_digest: str, words: Callable[[bytes], bytes | None]) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: ClientPort, super_digest: str, words: Callable[[bytes], bytes | None]
+    ) -> None:
         """`words` answers a four-letter word, None: there is no such word."""
         self.gateway = gateway
+        self.settings = settings
         self.super_digest = super_digest
         self.words = words
+        self.sasl: Callable[[], SaslServer] | None = None  # begins an exchange
         self.traffic = Traffic()
+        self.visited = False  # there are, or were, visitors
+        self._event = Notice(0, 0, 0, "")
+        self._event_frame = b""
+
+    def event_frame(self, item: Notice) -> bytes:
+        """The bytes of an event, encoded once for all its watchers."""
+        last = self._event
+        if last.path != item.path or last.zxid != item.zxid or last.type != item.type:
+            path = item.path.encode("utf-8", "surrogatepass")
+            length = _EVENT.size - 4 + len(path)
+            self._event = item
+            self._event_frame = _EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)) + path
+        return self._event_frame
 
 
 class WireConnection:
     """A sink of the gateway, driven with `received`, `proceed` and `take`; `wake` is called whenever there is something
     to take, or to go on with."""
 
-    def __init__(self, port: Port, peer: tuple[str, int], now_ms: int, wake: Callable[[], None]) -> None:
-        """`now_ms`, here and below: the time of day."""
+    __slots__ = (
+        "_answered",
+        "_asked",
+        "_certified",
+        "_deaf",
+        "_established_ms",
+        "_flagged",
+        "_gateway",
+        "_id",
+        "_input",
+        "_last_op",
+        "_last_xid",
+        "_latency",
+        "_need",
+        "_out",
+        "_peer",
+        "_port",
+        "_received",
+        "_responded_ms",
+        "_sasl",
+        "_secret",
+        "_sent",
+        "_session",
+        "_timeout_ms",
+        "_tokens",
+        "_wake",
+        "_zxid",
+        "congested",
+        "heard_ms",
+        "state",
+        "visiting",
+    )
+
+    def __init__(
+        self, port: Port, peer: tuple[str, int], now_ms: int, wake: Callable[[], None], certified: Id | None = None
+    ) -> None:
+        """`now_ms`, here and below: the time of day. `certified`: whom a certificate of the client names."""
         self.state = State.FRESH
+        self.visiting = False  # served without a quorum, what it may read
         self.congested = False  # set by the driver: the client does not take what was written
-        self.latency = Figure()
+        self.heard_ms = now_ms
+        self._latency = Figure()
         self._port = port
         self._gateway = port.gateway
         self._peer = peer
         self._wake = wake
+        self._certified = certified
         self._id = 0  # of the gateway
         self._flagged = False  # the client sent the flag of the handshake
         self._input = bytearray()  # what is not taken yet
@@ -111,7 +170,10 @@ class WireConnection:
         self._answered: list[int] = []  # times of those whose answers are in `_out`
         self._out: list[bytes] = []
         self._deaf = False  # the answer to a request that ends the connection is under way
+        self._sasl: SaslServer | None = None  # the exchange under way
+        self._tokens: deque[bytes] | None = None  # of SASL, for answers that wait for their turn
         self._session = 0
+        self._secret = b""  # until the session is there
         self._timeout_ms = 0
         self._zxid = 0  # as last told to the client
         self._sent = self._received = 0
@@ -132,6 +194,7 @@ class WireConnection:
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the client."""
         if not self.ended:
+            self.heard_ms = now_ms
             self._input += data
             self.proceed(now_ms)
 
@@ -164,7 +227,7 @@ class WireConnection:
             self._responded_ms = now_ms
             for asked_ms in self._answered:
                 latency = max(0, now_ms - asked_ms)
-                self.latency.add(latency)
+                self._latency.add(latency)
                 self._port.traffic.latency.add(latency)
             self._answered.clear()
         data = b"".join(self._out)
@@ -185,7 +248,7 @@ class WireConnection:
         return ConnectionRow(
             host=self._peer[0],
             port=self._peer[1],
-            reading=self.hungry,
+            reading=self._open(),
             queued=len(self._asked),
             received=self._received,
             sent=self._sent,
@@ -196,13 +259,13 @@ class WireConnection:
             last_xid=self._last_xid,
             last_zxid=self._zxid,
             last_response_ms=self._responded_ms,
-            latency=self.latency,
+            latency=self._latency,
         )
 
     def reset(self) -> None:
         """`crst`."""
         self._sent = self._received = 0
-        self.latency.reset()
+        self._latency.reset()
 
     # --- from the client
 
@@ -235,10 +298,8 @@ class WireConnection:
         if code in PLAIN:
             self._last_xid = xid
             self._ask(xid, code, code, data[at + _REQUEST.size : end], now_ms)
-        elif code == Ping.code:
-            self._gateway.step(Heard(self._id))
-        elif code == Auth.code:
-            self._auth(xid, data[at + _REQUEST.size : end], now_ms)
+        elif code in SPECIAL:
+            self._special(xid, code, data[at + _REQUEST.size : end], now_ms)
         else:
             self._deaf = True
             self._ask(xid, NOT_FOR_CLIENTS, NOT_FOR_CLIENTS, b"", now_ms)
@@ -256,8 +317,14 @@ class WireConnection:
             self.end()
             return
         self._flagged = at < len(body)
-        secret = hello.secret or b""
-        if hello.session < 0 or (hello.session and len(secret) != SECRET_BYTES):
+        self.visiting = not self._gateway.status().quorum
+        if self.visiting and not (self._port.settings.read_only and any(body[at : at + 1])):
+            self.end()
+            return
+        self._port.visited |= self.visiting
+        session = 0 if hello.session >> 56 == VISIT else hello.session  # whoever visited has nothing to come back to
+        secret = (hello.secret or b"") if session else b""
+        if session < 0 or len(secret) != (SECRET_BYTES if session else 0):
             self._refuse()  # no session is named like this
             return
         try:
@@ -266,28 +333,61 @@ class WireConnection:
             self.end()
             return
         self.state = State.CONNECTING
-        timeout_ms = max(1, hello.timeout_ms)  # without one it would be a visitor
-        secret = secret if hello.session else b""
-        self._gateway.step(Connect(self._id, hello.session, secret, timeout_ms, hello.seen, 0, self._peer[0]))
+        settings = self._port.settings
+        self._session, self._secret = session, secret
+        self._timeout_ms = max(settings.session_min_ms, min(hello.timeout_ms, settings.session_max_ms))
+        self._gateway.step(
+            Connect(self._id, session, secret, self._timeout_ms, hello.seen, 0, self._peer[0], self.visiting)
+        )
 
-    def _auth(self, xid: int, body: bytes, now_ms: int) -> None:
-        """A credential becomes an identity of the session."""
+    def _special(self, xid: int, code: int, body: bytes, now_ms: int) -> None:
+        """What is this door's business."""
         try:
-            packet = Auth.Request.decode(body)
-            if packet.scheme == "ip":  # every session has that one already
-                self._reply(xid, 0, ErrorCode.OK)
-                return
-            identity = identify(packet.scheme or "", packet.auth or b"", self._port.super_digest)
+            SPECIAL[code](self, xid, body, now_ms)
         except MarshallingError:
-            self._reply(xid, 0, ErrorCode.MARSHALLING_ERROR)
+            self._ask(xid, Auth.code, code, body, now_ms)  # says so in its turn
         except AuthFailed:
             log.warning("auth.failed connection=%d from=%s", self._id, self._peer[0])
             self._reply(xid, 0, ErrorCode.AUTH_FAILED)
             self.end()
-        else:
-            self._identified(xid, Auth.code, identity, now_ms)
 
-    def _identified(self, xid: int, kind: int, identity: Id, now_ms: int) -> None:
+    def _ping(self, xid: int, body: bytes, now_ms: int) -> None:
+        if self.visiting:
+            self._reply(PING_XID, self._zxid, ErrorCode.OK)
+        else:
+            self._gateway.step(Heard(self._id))
+
+    def _authenticate(self, xid: int, body: bytes, now_ms: int) -> None:
+        """A credential becomes an identity of the session."""
+        packet = Auth.Request.decode(body)
+        if packet.scheme == "ip":  # every session has that one already
+            self._reply(xid, 0, ErrorCode.OK)
+        elif packet.scheme == "x509" and self._certified is not None:
+            self._identify(xid, Auth.code, self._certified, now_ms)
+        else:
+            identity = identify(packet.scheme or "", packet.auth or b"", self._port.super_digest)
+            if identity.scheme == "super":  # ACLs that are to name the caller need a name that ACLs can have
+                self._identify(OWN_XID, HIDDEN, Id("digest", self._port.super_digest), now_ms)
+            self._identify(xid, Auth.code, identity, now_ms)
+
+    def _exchange(self, xid: int, body: bytes, now_ms: int) -> None:
+        """A step of SASL. Where there is none, clients that get a null token go on without."""
+        token = Sasl.Request.decode(body).token or b""
+        reply = identity = None
+        if self._port.sasl is not None:
+            if self._sasl is None:
+                self._sasl = self._port.sasl()
+            reply, identity = self._sasl.step(token)
+        if self._tokens is None:
+            self._tokens = deque()
+        self._tokens.append(Sasl.Result(reply).encode())
+        if identity is not None:
+            self._sasl = None
+            self._identify(xid, Sasl.code, identity, now_ms)
+        else:
+            self._ask(xid, Sasl.code, Ping.code, b"", now_ms)
+
+    def _identify(self, xid: int, kind: int, identity: Id, now_ms: int) -> None:
         body = AddIdentity.Request(identity.scheme, identity.id).encode()
         self._ask(xid, kind, AddIdentity.code, body, now_ms)
 
@@ -318,13 +418,18 @@ class WireConnection:
         if error == CLOSE:
             self.end()
             return
+        if kind == HIDDEN:
+            if error:
+                self.end()
+            return
         self._answered.append(asked_ms)
-        if kind == Auth.code:
-            self._reply(xid, 0, error)
+        if kind in WITHOUT_ZXID:
+            body = b"" if self._tokens is None or kind != Sasl.code else self._tokens.popleft()
+            self._reply(xid, 0, error, body)
             return
         self._zxid = item.zxid
         self._reply(xid, item.zxid, error, item.body)
-        if kind in (NOT_FOR_CLIENTS, CloseSession.code):
+        if kind in LAST:
             self.end()
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
@@ -336,16 +441,20 @@ class WireConnection:
         self._port.traffic.response_bytes.add(_REPLY_BYTES + len(body))
 
     def _notice(self, item: Notice) -> None:
-        path = item.path.encode("utf-8", "surrogatepass")
         self._zxid = item.zxid
-        length = _EVENT.size - 4 + len(path)
-        self._put(_EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)))
-        self._out.append(path)
+        self._put(self._port.event_frame(item))
 
     def _welcome(self, item: Welcome) -> None:
         self.state = State.OPEN
-        self._session, self._timeout_ms, self._zxid = item.session, item.timeout_ms, item.zxid
-        self._shake(ConnectResponse(0, item.timeout_ms, item.session, item.secret))
+        self._zxid = item.zxid
+        if not self.visiting:
+            self._session, self._secret, self._timeout_ms = item.session, item.secret, item.timeout_ms
+        elif not self._session:
+            self._session, self._secret = VISIT << 56 | self._id, NO_SECRET
+        self._shake(ConnectResponse(0, self._timeout_ms, self._session, self._secret))
+        self._secret = b""
+        if self._certified is not None:
+            self._identify(OWN_XID, HIDDEN, self._certified, self.heard_ms)
 
     def _refuse(self) -> None:
         """The session is not, or no longer, or its password is wrong: clients see an expired one."""
@@ -354,7 +463,8 @@ class WireConnection:
 
     def _shake(self, response: ConnectResponse) -> None:
         """The handshake's second half."""
-        body = response.encode() + (b"\0" if self._flagged else b"")
+        flag = bytes((self.visiting,)) if self._flagged else b""
+        body = response.encode() + flag
         self._put(_INT.pack(len(body)) + body)
 
     def _put(self, frame: bytes) -> None:
@@ -363,3 +473,12 @@ class WireConnection:
         self._out.append(frame)
         self._sent += 1
         self._port.traffic.sent += 1
+
+
+SPECIAL: dict[int, Callable[[WireConnection, int, bytes, int], None]] = {
+    Ping.code: WireConnection._ping,
+    Auth.code: WireConnection._authenticate,
+    Sasl.code: WireConnection._exchange,
+}
+WITHOUT_ZXID = frozenset((Auth.code, Sasl.code))  # whose answers tell none, as in ZooKeeper
+LAST = frozenset((NOT_FOR_CLIENTS, CloseSession.code))  # whose answers are the connection's last

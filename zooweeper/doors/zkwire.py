@@ -8,13 +8,23 @@ quorum all connections end, so that clients look for a node that has one.
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from logging import getLogger
+from ssl import SSLContext
 from time import time_ns
 from typing import cast
 
+from zooweeper.doors import words
+from zooweeper.doors.figures import ConnectionRow, Traffic
+from zooweeper.doors.sasl import new_server, read_users
+from zooweeper.doors.tls import peer_name, server_context, warnings
 from zooweeper.doors.zkconn import Port, State, WireConnection
-from zooweeper.model.config import Config
+from zooweeper.model.acl import Id
+from zooweeper.model.config import Address, Config
 from zooweeper.model.limits import CONNECTIONS_MAX, MIB, OUTPUT_BYTES_MAX
+from zooweeper.replica.inspect import Inspection
+from zooweeper.replica.status import Status
 from zooweeper.runtime.gateway import Gateway
 
 FRESH_S = 10.0  # for a session to be there
@@ -52,7 +62,8 @@ class Link(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername") or ("", 0)  # none: it is gone already
         self.host = str(peer[0])
-        self.connection = WireConnection(self._door.port, (self.host, int(peer[1])), now_ms(), self.wake)
+        address = (self.host, int(peer[1]))
+        self.connection = WireConnection(self._door.port, address, now_ms(), self.wake, _certified(transport))
         if self._door.admit(self):
             self.transport.set_write_buffer_limits(high=PAUSE_BYTES)
         else:
@@ -133,9 +144,10 @@ class WireDoor:
 
     def __init__(self, gateway: Gateway, config: Config, version: str) -> None:
         self._gateway = gateway
-        self._config = config
-        self._version = version
-        self.port = Port(gateway, config.super_digest, self._word)
+        self.config = config
+        self.version = version
+        self.port = Port(gateway, config.clients, config.super_digest, self._word)
+        self._started = 0.0
         self._links: dict[Link, None] = {}
         self._by_host: dict[str, int] = {}
         self._fresh: dict[Link, None] = {}  # without a session so far, oldest first
@@ -146,14 +158,31 @@ class WireDoor:
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Listen. PortTaken."""
-        address = self._config.me.wire
+        """Listen. PortTaken; TlsError and UsersError when what the settings name cannot be used."""
+        clients = self.config.clients
+        if clients.sasl_users:
+            users, warning = read_users(clients.sasl_users)
+            self.port.sasl = partial(new_server, users)
+            if warning:
+                log.warning("sasl %s", warning)
+        context = server_context(clients) if clients.secure is not None else None
+        self._started = self._loop.time()
+        await self._listen(self.config.me.wire, None)
+        if clients.secure is not None:
+            for warning in warnings(clients, datetime.now(UTC)):
+                log.warning("tls %s", warning)
+            await self._listen(clients.secure, context)
+        self._tick()
+
+    async def _listen(self, address: Address, context: SSLContext | None) -> None:
+        patience_s = FRESH_S if context is not None else None
         try:
-            server = await self._loop.create_server(self._link, address.host, address.port, backlog=BACKLOG)
+            server = await self._loop.create_server(
+                self._link, address.host, address.port, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s
+            )
         except OSError as error:
             raise PortTaken(str(address)) from error
         self._servers.append(server)
-        self._tick()
 
     async def close(self) -> None:
         """Take no new connections and end those there are; sessions live on."""
@@ -171,13 +200,44 @@ class WireDoor:
         return Link(self)
 
     def _word(self, word: bytes) -> bytes | None:
-        return None
+        return words.answer(word, self) if words.is_word(word) else None
+
+    # --- for the words
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.port.traffic
+
+    @property
+    def uptime_ms(self) -> int:
+        return int((self._loop.time() - self._started) * 1000)
+
+    @property
+    def now_ms(self) -> int:
+        return now_ms()
+
+    @property
+    def read_only(self) -> bool:
+        return self.config.clients.read_only and not self._gateway.status().quorum
+
+    def status(self) -> Status:
+        return self._gateway.status()
+
+    def inspect(self) -> Inspection:
+        return self._gateway.inspect()
+
+    def connections(self) -> list[ConnectionRow]:
+        return [link.connection.row() for link in self._links]
+
+    def reset_connections(self) -> None:
+        for link in self._links:
+            link.connection.reset()
 
     # --- for the links
 
     def admit(self, link: Link) -> bool:
         """A new connection; False: there are too many already."""
-        most = self._config.clients.per_address_max
+        most = self.config.clients.per_address_max
         self._links[link] = None
         self._by_host[link.host] = count = self._by_host.get(link.host, 0) + 1
         if len(self._links) > CONNECTIONS_MAX or (most and count > most and not is_loopback(link.host)):
@@ -214,14 +274,25 @@ class WireDoor:
     # --- the timer
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(self._config.timing.tick_ms / 1000, self._tick)
+        self._timer = self._loop.call_later(self.config.timing.tick_ms / 1000, self._tick)
         now = self._loop.time()
         self._overdue(self._fresh, now, lambda link: link.connection.state in (State.FRESH, State.CONNECTING))
         self._overdue(self._ending, now, lambda link: True)
-        if not self._gateway.status().quorum:
-            for link in self._links:
-                if link.connection.state in (State.CONNECTING, State.OPEN):
-                    link.connection.end()
+        quorum = self._gateway.status().quorum
+        if not quorum or self.port.visited:
+            self._part(quorum)
+
+    def _part(self, quorum: bool) -> None:
+        """Without a quorum, with all but visitors that are heard; with one again, with the visitors."""
+        silent_since = now_ms() - self.config.clients.session_max_ms
+        self.port.visited = False
+        for link in self._links:
+            connection = link.connection
+            if connection.state in (State.CONNECTING, State.OPEN):
+                if connection.visiting == quorum or connection.heard_ms < silent_since:
+                    connection.end()
+                elif connection.visiting:
+                    self.port.visited = True
 
     @staticmethod
     def _overdue(links: dict[Link, None], now: float, still: Callable[[Link], bool]) -> None:
@@ -237,3 +308,16 @@ class WireDoor:
 def is_loopback(host: str) -> bool:
     """Whether the address is of this machine alone."""
     return host == "::1" or host.startswith(("127.", "::ffff:127."))
+
+
+def _certified(transport: asyncio.BaseTransport) -> Id | None:
+    """Whom the certificate of the client names, if it showed one."""
+    tls = transport.get_extra_info("ssl_object")
+    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    if not der:
+        return None
+    try:
+        return Id("x509", peer_name(der))
+    except ValueError:
+        log.warning("certificate.unreadable from=%s; it names nobody", transport.get_extra_info("peername"))
+        return None
