@@ -55,8 +55,9 @@ def _both(theirs: tuple[str, dict[str, object]] | None, ours: tuple[str, dict[st
 def play(theirs: Player, ours: Player, script: Iterable[Step], tally: Tally) -> Difference | None:
     """Both play one script, from an empty tree on; the first difference that has no reason."""
     played: list[Step] = []
+    roots = [player.reset() for player in (theirs, ours)]
     for player in (theirs, ours):
-        player.reset()
+        player.raise_root(max(root["version"] for root in roots), max(root["cversion"] for root in roots))
     for step in script:
         played.append(step)
         first, second = theirs.play(step), ours.play(step)

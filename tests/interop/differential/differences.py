@@ -121,6 +121,16 @@ def _body_of_a_failed_multi_read(step: Step, theirs: list[Frame], ours: list[Fra
     return ours[0].get("code") == wire.MULTI_READ and theirs[0] == ours[0] | empty
 
 
+def _nameless_principal(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return any(isinstance(ask, Ask) and (31, "sasl", "") in _acl_rows(ask) for ask in requests(step)) and (
+        ours[-1].get("error") == INVALID_ACL or "results" in ours[-1]
+    )
+
+
+def _no_utf8(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return isinstance(step, Raw) and ours[-1].get("error") == MARSHALLING_ERROR and max(step.body, default=0) >= 0x80
+
+
 def _names(ask: Ask | Raw, path: str | None) -> bool:
     """Whether a request names this path; of a damaged one, whether it begins with it."""
     if isinstance(ask, Raw):
@@ -211,6 +221,19 @@ ROWS: tuple[Row, ...] = (
         "null in an entry of an ACL",
         "ZooKeeper stumbles and answers MarshallingError; here the mistake is told, with InvalidACL",
         _null_in_acl,
+        parts=True,
+    ),
+    Row(
+        "an ACL entry for the sasl user without a name",
+        "ZooKeeper takes it, and it fits nobody; here the mistake is told, with InvalidACL",
+        _nameless_principal,
+        parts=True,
+    ),
+    Row(
+        "text that is not UTF-8",
+        "ZooKeeper replaces what it cannot read, so that two names may become one; here it is a MarshallingError",
+        _no_utf8,
+        parts=True,
     ),
     Row(
         "events that setWatches finds, of znodes that may not be read",

@@ -55,8 +55,8 @@ class Player:
         self._note_writes(answer)
         return [(name, self._plain(frame)) for name, frame in answer]
 
-    def reset(self) -> None:
-        """Nothing is left of the script but what the root remembers."""
+    def reset(self) -> dict[str, int]:
+        """Nothing is left of the script but what the root remembers: its Stat."""
         self._script, self._step = self._script + 1, 0
         self._now = f"before script {self._script}"
         for session in self._sessions.values():
@@ -74,6 +74,16 @@ class Player:
         self._tell(self._janitor, wire.SET_DATA, ("/", b"", -1))
         self._tell(self._janitor, wire.SET_ACL, ("/zookeeper/config", ((1, "world", "anyone"),), -1))
         self._clear("/")
+        root: dict[str, int] = self._tell(self._janitor, wire.EXISTS, ("/", False))["stat"]
+        return root
+
+    def raise_root(self, version: int, cversion: int) -> None:
+        """Brings the root's counters up to these, for they go on over all scripts."""
+        while (root := self._tell(self._janitor, wire.EXISTS, ("/", False))["stat"])["version"] < version:
+            self._tell(self._janitor, wire.SET_DATA, ("/", b"", -1))
+        for _ in range((cversion - root["cversion"]) // 2):
+            self._tell(self._janitor, wire.CREATE, ("/once", b"", OPEN_ACL, 0))
+            self._tell(self._janitor, wire.DELETE, ("/once", -1))
 
     def close(self) -> None:
         for session in (*self._sessions.values(), self._janitor):
