@@ -26,7 +26,7 @@ def test_every_node_knows_the_super_user_by_a_password_of_this_ensemble(made: En
     member = made.join()
     for node in (1, 2, member.id):
         config = settings.read_node(made.node_folder(node))
-        assert identify("digest", credential.encode(), config.super_digest) == Id("super", "super")
+        assert identify("digest", credential.encode(), config.super_digest) == Id("super", "")
         assert credential.partition(":")[2] not in (made.node_folder(node) / settings.NODE_FILE).read_text()
     other = Ensemble.create(tmp_path / "other", 1)
     assert settings.read_credential(other.folder / settings.SUPER_FILE) != credential

@@ -13,9 +13,10 @@ from zooweeper.model.errors import AuthFailed
 
 
 def identify(scheme: str, credential: bytes, super_digest: str) -> Id:
-    """Who this is. AuthFailed for a scheme that is none, or a credential that is not `user:password`."""
-    user, colon, password = credential.partition(b":")
-    if scheme != "digest" or not (user and colon and password):
+    """Who this is. AuthFailed for a scheme that is none, or a credential that is not `user:` and a password, which may
+    be empty."""
+    user, colon, _ = credential.partition(b":")
+    if scheme != "digest" or not (user and colon):
         raise AuthFailed("the credential was refused")
     try:
         name = user.decode()
@@ -23,7 +24,7 @@ def identify(scheme: str, credential: bytes, super_digest: str) -> Id:
         raise AuthFailed("the credential was refused") from None
     known = digest_of(name, credential)
     if super_digest and compare_digest(known.encode(), super_digest.encode()):
-        return Id("super", name)
+        return Id("super", "")
     return Id("digest", known)
 
 
