@@ -156,11 +156,13 @@ class Player:
         frames: Answer = []
         for name, session in self._sessions.items():
             if session.connected and (session is not besides or self._barrier == wire.SYNC):
+                seen = session.seen
                 xid = wire.XID_PING if self._barrier == wire.PING else None
                 asked = session.ask(
                     self._barrier, wire.encode(self._barrier, ("/",)[: self._barrier == wire.SYNC]), xid
                 )
                 frames += [(name, frame) for frame in session.answers(asked)]
+                session.seen = seen  # a ping's zxid is a matter of taste
         return frames
 
     def _tell(self, session: Session, code: int, fields: tuple[Any, ...], xid: int | None = None) -> Frame:
@@ -181,7 +183,8 @@ class Player:
 
     def _note_writes(self, answer: Answer) -> None:
         for number, (_, frame) in enumerate(answer):
-            if frame.get("error") == 0 and frame.get("code") in wire.WRITES and frame["zxid"] > self._newest:
+            done = frame.get("error") == 0 and not any(part.get("error") for part in frame.get("results", ()))
+            if done and frame.get("code") in wire.WRITES and frame["zxid"] > self._newest:
                 self._zxids.append(int(frame["zxid"]))
                 self._steps.append(f"{self._now}.{number}" if self._step else self._now)
 
