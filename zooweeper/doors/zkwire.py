@@ -167,7 +167,8 @@ class WireDoor:
                 log.warning("sasl %s", warning)
         context = server_context(clients) if clients.secure is not None else None
         self._started = self._loop.time()
-        await self._listen(self.config.me.wire, None)
+        if clients.plain:
+            await self._listen(self.config.me.wire, None)
         if clients.secure is not None:
             for warning in warnings(clients, datetime.now(UTC)):
                 log.warning("tls %s", warning)

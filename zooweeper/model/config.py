@@ -50,6 +50,8 @@ class ClientPort:
     per_address_max: int = 60  # connections of one client address, loopback apart; 0: no bound
     session_min_ms: int = SESSION_TIMEOUT_MIN_MS  # what a client asks for is brought within these two
     session_max_ms: int = SESSION_TIMEOUT_MAX_MS
+    plain: bool = True  # False: the secure port alone
+    announced: bool = True  # the `wire` of every member is right, so clients may be told in /zookeeper/config
     read_only: bool = True  # without a quorum, serve reads to clients that said they take them
     secure: Address | None = None
     tls_cert: str = ""  # paths of PEM files
@@ -71,6 +73,7 @@ class Config:
     snapshot_entries: int = SNAPSHOT_EVERY_ENTRIES
     super_digest: str = ""  # `super:base64(sha1(...))`: who authenticates so is the super user
     clients: ClientPort = field(default_factory=ClientPort)
+    reconfig: bool = True  # clients that may write /zookeeper/config may change the members
     routes: tuple[tuple[int, Address], ...] = ()  # (member, its peer port as this node has to dial it), behind a NAT
 
     @property

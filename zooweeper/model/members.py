@@ -157,9 +157,10 @@ def parse(text: str) -> Membership:
     return Membership(tuple(servers[id] for id in sorted(servers)), version)
 
 
-def of_settings(members: Iterable[Member]) -> Membership:
-    """The membership of a node's settings, in force until the log holds one. ValueError for what has no text."""
-    servers = [Server(one.id, one.peer, one.grpc, one.wire, one.observer) for one in members]
+def of_settings(members: Iterable[Member], announced: bool = True) -> Membership:
+    """The membership of a node's settings, in force until the log holds one. Unless the ZooKeeper ports are to be
+    `announced` it is without them: a client that is told some goes to these alone. ValueError for what has no text."""
+    servers = [Server(one.id, one.peer, one.grpc, one.wire if announced else None, one.observer) for one in members]
     result = Membership(tuple(sorted(servers, key=lambda server: server.id)))
     try:
         if parse(result.text()) != result:
