@@ -132,6 +132,18 @@ def _no_utf8(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     return isinstance(step, Raw) and ours[-1].get("error") == MARSHALLING_ERROR and max(step.body, default=0) >= 0x80
 
 
+def _plain_ttl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    parts = [
+        part for ask in requests(step) if ask.code == wire.MULTI and isinstance(ask, Ask) for part in ask.fields[0]
+    ]
+    codes = [part.get("error", 0) for part in ours[-1].get("results", ())]
+    return (
+        any(part.code == wire.CREATE_TTL and part.fields[3] not in (5, 6) for part in parts)
+        and BAD_ARGUMENTS in codes
+        and "results" in theirs[-1]
+    )
+
+
 def _userless(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     return (
         isinstance(step, Ask)
@@ -244,6 +256,12 @@ ROWS: tuple[Row, ...] = (
         "a digest credential without user",
         "ZooKeeper takes it as an identity; it is a mistake, and no ACL could name it",
         _userless,
+        parts=True,
+    ),
+    Row(
+        "a createTTL in a multi, with a flag of another kind of create",
+        "ZooKeeper makes a znode that lives forever; here it is BadArguments, as it is outside of a multi",
+        _plain_ttl,
         parts=True,
     ),
     Row(
