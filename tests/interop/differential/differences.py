@@ -170,7 +170,7 @@ def _acl_rows(ask: Ask) -> Iterator[tuple[int, str | None, str | None]]:
         code, fields = parts.pop()
         for field, value in zip(wire.REQUESTS[code].split(), fields, strict=True):
             if field.endswith(":acls"):
-                yield from value or ()
+                yield from ((0, None, None),) if value is None else value
             elif field.endswith(":parts"):
                 parts += [(part.code, part.fields) for part in value]
 
@@ -241,7 +241,7 @@ ROWS: tuple[Row, ...] = (
         _null_path,
     ),
     Row(
-        "null in an entry of an ACL",
+        "null in an ACL, and no ACL at all in a multi",
         "ZooKeeper stumbles and answers MarshallingError; here the mistake is told, with InvalidACL",
         _null_in_acl,
         parts=True,
