@@ -5,7 +5,6 @@ written is written, each as it comes out: a thing that cannot be encoded or writ
 """
 
 from collections.abc import Callable
-from dataclasses import fields
 from random import Random
 from typing import Any
 
@@ -111,8 +110,7 @@ class Subject:
 
 def vote(role: int, choice: int, epoch: int = EPOCH, zxid: int = LAST) -> Vote:
     """Of a node fit to lead, of whom nothing else is to be said."""
-    said: dict[str, Any] = {"state": int(role), "epoch": epoch, "zxid": zxid, "eligible": True, "choice": choice}
-    return Vote(*[said.get(field.name, False) for field in fields(Vote)])
+    return Vote(int(role), epoch, zxid, True, choice, False)
 
 
 def alone() -> Subject:

@@ -71,7 +71,9 @@ REQUESTS: dict[str, list[Record]] = {
 
 SAMPLES = {"path": "/a/b", "data": b"data", "acl": list(OPEN), "version": -1, "scheme": "digest", "id": "bob:hash",
            "auth": b"bob:secret", "token": b"t", "session": make(EPOCH, 1), "attach": make(EPOCH, 1), "mode": 1,
-           "type": 2, "limit": 9, "mzxid": 1, "cversion": 0, "watch": True}  # fmt: skip
+           "type": 2, "limit": 9, "mzxid": 1, "cversion": 0, "watch": True, "joining": "server.4=h:1:2:observer;3",
+           "leaving": "2", "new_members": None, "from_config": -1, "error": 0, "detail": "",
+           "members": "server.1=h:1:2:participant\nserver.2=i:1:2:participant;i:3"}  # fmt: skip
 
 
 def _filled(cls: Any) -> Record:

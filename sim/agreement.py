@@ -11,7 +11,9 @@ from typing import Any
 from zooweeper.model.config import Timing
 from zooweeper.model.durable import Recovered
 from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.members import Membership, parse
 from zooweeper.model.zxid import show
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica.events import Clock
 from zooweeper.replica.outbox import Outbox
 from zooweeper.zab.leading import Leading
@@ -60,12 +62,13 @@ class Chain:
 class AgreementBrain:
     """step, take, status."""
 
-    def __init__(self, id: int, voters: tuple[int, ...], timing: Timing, recovered: Recovered, life: int) -> None:
+    def __init__(self, id: int, settings: Membership, timing: Timing, recovered: Recovered, life: int) -> None:
         self.state = Chain()
-        self.zab = Peer(id, voters, timing, recovered, life << 32)
+        self.settings = settings
+        chunks = list(recovered.chunks)
+        membership = self._restore(chunks[0]) if chunks else settings
+        self.zab = Peer(id, membership, timing, recovered, life << 32, membership_of)
         self.taking: tuple[SnapBegin, list[bytes]] | None = None
-        for data in recovered.chunks:
-            self.state.zxid, self.state.sum = (int(part) for part in data.split())
         for logged in recovered.batches:
             if self.state.zxid < logged.batch.last <= recovered.committed:
                 self.state.execute(logged.batch)
@@ -92,7 +95,7 @@ class AgreementBrain:
                 self._take_over(piece)
         for learner in ready.snapshots:
             self._send_state(learner)
-        return Outbox(disk=ready.disk, now=ready.now, after=ready.after, stop=ready.stop)
+        return Outbox(disk=ready.disk, now=ready.now, after=ready.after, members=ready.members, stop=ready.stop)
 
     def _take_over(self, piece: SnapChunk) -> None:
         assert self.taking is not None
@@ -100,17 +103,25 @@ class AgreementBrain:
         if not piece.final:
             chunks.append(piece.data)
             return
-        self.state.zxid, self.state.sum = (int(part) for part in chunks[0].split())
+        membership = self._restore(chunks[0])
         assert self.state.zxid == begun.zxid
+        assert begun.members == (membership.shown() if membership.version else "")
         self.taking = None
 
     def _send_state(self, learner: int) -> None:
         role = self.zab.role
-        zxid = self.state.zxid
+        zxid, members = self.state.zxid, self.zab.memberships.settled
         epochs = tuple(self.zab.history.epochs)
-        if isinstance(role, Leading) and role.snapshot_begin(learner, zxid, upto_zxid(epochs, zxid)):
-            role.snapshot_chunk(learner, b"%d %d" % (zxid, self.state.sum))
+        told = members.shown() if members.version else ""
+        if isinstance(role, Leading) and role.snapshot_begin(learner, zxid, upto_zxid(epochs, zxid), told):
+            role.snapshot_chunk(learner, b"%d %d %s" % (zxid, self.state.sum, told.encode()))
             role.snapshot_chunk(learner, None)
+
+    def _restore(self, image: bytes) -> Membership:
+        """Take over a state, and the membership in it."""
+        zxid, sum, told = image.split(b" ", 2)
+        self.state.zxid, self.state.sum = int(zxid), int(sum)
+        return parse(told.decode()) if told else self.settings
 
     def status(self) -> View:
         peer = self.zab

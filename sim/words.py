@@ -13,7 +13,7 @@ from zooweeper.model.errors import ErrorCode, ZkError
 from zooweeper.model.zxid import show
 from zooweeper.zab.vote import State
 
-ZXIDS = ("zxid", "last", "cut", "committed", "executed", "first", "seen", "attach")
+ZXIDS = ("zxid", "last", "cut", "committed", "executed", "first", "seen", "attach", "version")
 LEADING = {"Propose": "batch", "Ack": "zxid", "Commit": "committed", "Logged": "batch", "Cut": "zxid"}
 
 
@@ -26,8 +26,14 @@ def words(thing: Any, attempts: bool = False) -> str:
         if field.name == first or (field.name == "attempt" and not attempts):
             continue
         value = getattr(thing, field.name)
-        if value in ("", b"") or (
-            isinstance(value, bool) and field.name in ("final", "stale", "linear", "favoured", "doubted") and not value
+        if (
+            value in ("", b"")
+            or (field.name == "version" and not value)
+            or (
+                isinstance(value, bool)
+                and field.name in ("final", "stale", "linear", "favoured", "doubted")
+                and not value
+            )
         ):
             continue
         parts.append(f"{field.name}={value_words(field.name, value)}")

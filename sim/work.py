@@ -13,13 +13,14 @@ from sim.checks.verdict import judge
 from sim.core_client import CoreClient
 from sim.ensemble import Ensemble
 from sim.marks import mark_history
+from sim.members import members, membership
 from sim.node import Brain, Node
 from sim.options import TIMINGS, Options
 from sim.plan import Doing
 from sim.sessions import Client, Doors
 from sim.workloads.base import Driver
 from sim.world import World
-from zooweeper.model.config import Address, Config, Member
+from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
 from zooweeper.replica.replica import Replica
 
@@ -56,10 +57,9 @@ class ServiceWork:
 
     def brain(self, id: int, voters: tuple[int, ...]) -> Maker:
         """Makes the replica of a node, once per life."""
-        options, nowhere = self.options, Address("127.0.0.1", 0)
-        members = tuple(Member(voter, nowhere, nowhere, nowhere, nowhere) for voter in voters)
+        options = self.options
         timing = TIMINGS[options.timing]
-        config = Config(id, "sim", members, "", timing, snapshot_entries=options.snapshot_entries)
+        config = Config(id, "sim", members(voters), "", timing, snapshot_entries=options.snapshot_entries)
         chance = self.world.chance(f"replica {id}")
         return lambda recovered, life: Replica(config, recovered, chance)
 
@@ -109,7 +109,7 @@ class AgreementWork:
 
     def brain(self, id: int, voters: tuple[int, ...]) -> Maker:
         timing = TIMINGS[self.options.timing]
-        return lambda recovered, life: AgreementBrain(id, voters, timing, recovered, life)
+        return lambda recovered, life: AgreementBrain(id, membership(voters), timing, recovered, life)
 
     def begin(self, ensemble: Ensemble) -> None:
         self.nodes = ensemble.nodes

@@ -42,11 +42,11 @@ AGREEMENT = {
     ),
     "discovery_without_quorum": without(
         "a leader goes on without the promises of a quorum",
-        Edit(Leading._maybe_synchronize, "not quorum.is_quorum(peer.voters, [peer.id, *promises])", "False"),
+        Edit(Leading._maybe_synchronize, "not peer.memberships.is_quorum([peer.id, *promises])", "False"),
     ),
     "establish_without_quorum": without(
         "an epoch is established before a quorum has its history",
-        Edit(Leading._maybe_establish, "or not quorum.is_quorum(", "or not (lambda voters, ids: True)("),
+        Edit(Leading._maybe_establish, "or not peer.memberships.is_quorum(", "or not (lambda ids: True)("),
     ),
     "lead_who_knows_more": without(
         "a leader does not give way to a follower with a longer history",
@@ -63,7 +63,7 @@ AGREEMENT = {
     "common_by_zxid": without(
         "histories are compared by their ends, not by their epochs",
         Edit(
-            Leading._synchronize,
+            Leading.synchronize,
             "history.common(learner.epochs)",
             "max([one.last for one in history.batches if one.last <= learner.last], default=history.base)",
         ),

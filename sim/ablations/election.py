@@ -18,7 +18,7 @@ ELECTION = {
     ),
     "no_check_quorum": without(
         "a leader without a majority goes on leading",
-        Edit(Leading.on_tick, "not quorum.is_quorum(peer.voters, [peer.id, *self.learners])", "False"),
+        Edit(Leading.on_tick, "not peer.memberships.is_quorum([peer.id, *self.learners])", "False"),
         Edit(Leading.on_peer_down, "not self.peer.connected_quorum", "False"),
     ),
     "wait_for_silent_leader": without(

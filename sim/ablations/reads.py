@@ -12,7 +12,7 @@ READS = {
     ),
     "barrier_without_quorum_round": without(
         "a leader is sure that it leads",
-        Edit(Leading._maybe_confirm, "quorum.committed(peer.voters, rounds)", "self.rounds.current + 1"),
+        Edit(Leading._maybe_confirm, "peer.memberships.reached(rounds)", "self.rounds.current + 1"),
         nemeses=("forsaken",),
         workloads=("registers",),
     ),

@@ -20,17 +20,17 @@ from zooweeper.ops.watches import SetWatches
 # As ZooKeeper numbers and names them; clients of every age depend on it.
 ZOOKEEPER = {
     1: "create", 2: "delete", 3: "exists", 4: "getData", 5: "setData", 6: "getACL", 7: "setACL", 8: "getChildren",
-    9: "sync", 11: "ping", 12: "getChildren2", 13: "check", 14: "multi", 15: "create2", 17: "checkWatches",
-    18: "removeWatches", 19: "createContainer", 20: "deleteContainer", 21: "createTTL", 22: "multiRead", 100: "auth",
+    9: "sync", 11: "ping", 12: "getChildren2", 13: "check", 14: "multi", 15: "create2", 16: "reconfig",
+    17: "checkWatches", 18: "removeWatches", 19: "createContainer", 20: "deleteContainer", 21: "createTTL", 22: "multiRead", 100: "auth",
     101: "setWatches", 102: "sasl", 103: "getEphemerals", 104: "getAllChildrenNumber", 105: "setWatches2",
     106: "addWatch", 107: "whoAmI", -10: "openSession", -11: "closeSession",
 }  # fmt: skip
-INTERNAL = {13, 20, -10, -12, -13, -14}
+INTERNAL = {13, 20, -10, -12, -13, -14, -15, -16}
 
 
 def test_codes_and_names() -> None:
     assert {code: op.name for code, op in OPS.items() if code in ZOOKEEPER} == ZOOKEEPER
-    assert sorted(set(OPS) - set(ZOOKEEPER)) == [-14, -13, -12, 200, 201, 202]
+    assert sorted(set(OPS) - set(ZOOKEEPER)) == [-16, -15, -14, -13, -12, 200, 201, 202]
     assert len({op.name for op in OPS.values()}) == len(OPS)
     assert not set(OPS) & set(RETIRED)
     assert {code for code, op in OPS.items() if not op.client} == INTERNAL
@@ -44,7 +44,7 @@ def test_each_does_what_its_kind_says(op: type[Op]) -> None:
     assert issubclass(op.Request, Record) and issubclass(op.Result, Record)
 
 
-@pytest.mark.parametrize("code", [*INTERNAL, *RETIRED, -1, 10, 16, 99, 203, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("code", [*INTERNAL, *RETIRED, -1, 10, 99, 203, 2**31 - 1, -(2**31)])
 def test_not_for_clients(code: int) -> None:
     with pytest.raises(Unimplemented):
         admit(code, b"")

@@ -39,7 +39,7 @@ class Brain:
         return outbox
 
     def status(self) -> Status:
-        return Status(1, "looking", "election", 0, 0, 0, 0, 0, 0, False, False, True, "", 0, 0, 0, 0, 0)
+        return Status(1, "looking", "election", 0, 0, 0, 0, 0, 0, False, False, True, "", 0, 0, 0, 0, 0, Membership(()))
 
     def inspect(self) -> Inspection:
         raise AssertionError("nobody asks for it")

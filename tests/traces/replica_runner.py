@@ -7,11 +7,12 @@ step nodes at the same zxid must have the same digest. Chance is seeded with the
 import random
 from typing import Any
 
+from sim.members import members
 from sim.words import words
 from tests.golden import Command
 from tests.traces.zab_runner import TIMING, Node, ZabRunner
 from zooweeper.model.acl import OPEN
-from zooweeper.model.config import Address, Config, Member
+from zooweeper.model.config import Config
 from zooweeper.model.durable import Logged
 from zooweeper.model.entry import Batch
 from zooweeper.model.errors import ErrorCode
@@ -28,7 +29,6 @@ from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
 from zooweeper.replica.replica import Replica
 
-NOWHERE = Address("127.0.0.1", 0)
 SESSION_TIMEOUT_MS = 4000
 
 
@@ -37,8 +37,7 @@ class Brain(Node):
 
     def start(self) -> None:
         self.lives += 1
-        members = tuple(Member(voter, NOWHERE, NOWHERE, NOWHERE, NOWHERE) for voter in self.voters)
-        config = Config(self.id, "trace", members, "", TIMING)
+        config = Config(self.id, "trace", members(self.settings.voters, self.settings.observers), "", TIMING)
         self.peer = Replica(config, self.store.recover(), random.Random(self.id * 100 + self.lives))
         self.jobs.clear()
 
@@ -68,13 +67,13 @@ class ReplicaRunner(ZabRunner):
     # --- the script's commands
 
     def do_cluster(self, command: Command) -> None:
-        """nodes=N [hide="..."]: N voters, started, connected, with a leader; nothing is printed but who leads."""
+        """nodes=N [observers=N] [spare=N] [hide="..."]: N voters, and the others of zab_runner.py; started, connected,
+        with a leader; nothing is printed but who leads."""
         super().do_cluster(command)
         self.hidden = tuple(command.options.get("hide", "Vote Ping Pong").split())
-        self.nodes = {id: Brain(id, node.voters) for id, node in self.nodes.items()}
-        everybody = Command("all", ["all"], {}, "")
-        self.do_start(everybody)
-        self.do_connect(everybody)
+        self.nodes = {id: Brain(id, node.settings, node.store.voting) for id, node in self.nodes.items()}
+        self.do_start(Command("start", [str(id) for id, node in self.nodes.items() if node.store.voting], {}, ""))
+        self.do_connect(Command("connect", ["all"], {}, ""))
         self.do_elect(Command("elect", [], {}, ""))
 
     def do_open(self, command: Command) -> None:

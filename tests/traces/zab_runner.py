@@ -9,6 +9,7 @@ import re
 from collections import deque
 from typing import Any
 
+from sim.members import ids_words, membership, parse_ids, proposal
 from sim.memory import MemoryStore
 from sim.words import words
 from tests.golden import Command
@@ -16,11 +17,14 @@ from zooweeper.model import durable
 from zooweeper.model.config import Timing
 from zooweeper.model.durable import Record
 from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.members import Membership
 from zooweeper.model.zxid import parse, show
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.zab.events import HandOff, PeerDown, PeerUp, Received, Tick
 from zooweeper.zab.following import Following
 from zooweeper.zab.history import upto
 from zooweeper.zab.leading import Leading
+from zooweeper.zab.memberships import Memberships
 from zooweeper.zab.messages import Message, SnapBegin, SnapChunk
 from zooweeper.zab.peer import Peer
 
@@ -29,7 +33,10 @@ SETTLE_STEPS_MAX = 10_000
 
 
 def batch_of(text: str) -> Batch:
-    """`2:1` or `2:1–2:3`: a batch with requests of no meaning."""
+    """`2:1` or `2:1–2:3`: a batch with requests of no meaning. `2:1=1,2/4`: a membership, with its observers."""
+    text, _, ids = text.partition("=")
+    if ids:
+        return Batch(parse(text), parse(text), 0, proposal(parse_ids(ids)))
     first, _, last = text.replace("-", "–").partition("–")
     low, high = parse(first), parse(last or first)
     data = b"".join(pack_request(0, 0, 0, 0, b"") for _ in range(low, high + 1))
@@ -39,17 +46,18 @@ def batch_of(text: str) -> Batch:
 class Node:
     """One process with its disk; `jobs` is what the disk was given and has not reported."""
 
-    def __init__(self, id: int, voters: tuple[int, ...]) -> None:
+    def __init__(self, id: int, settings: Membership, voting: bool = True) -> None:
         self.id = id
-        self.voters = voters
-        self.store = MemoryStore()
+        self.settings = settings
+        self.store = MemoryStore(voting)
         self.peer: Any = None  # Peer, or the replica of replica_runner.py
         self.jobs: deque[tuple[list[Record], list[tuple[int, Message]]]] = deque()
         self.lives = 0
 
     def start(self) -> None:
         self.lives += 1
-        self.peer = Peer(self.id, self.voters, TIMING, self.store.recover(), self.lives * 100)
+        recovered = self.store.recover()
+        self.peer = Peer(self.id, self.settings, TIMING, recovered, self.lives * 100, membership_of)
         self.jobs.clear()
 
 
@@ -75,14 +83,20 @@ class ZabRunner:
     # --- the script's commands
 
     def do_cluster(self, command: Command) -> None:
-        """nodes=N [hide="Vote Ping Pong"] [show=attempt]: N voters, none of them started."""
-        voters = tuple(range(1, command.number("nodes", 3) + 1))
-        self.nodes = {id: Node(id, voters) for id in voters}
+        """nodes=N [observers=N] [spare=N] [hide="Vote Ping Pong"] [show=attempt]: so many voters, then observers, then
+        nodes that nobody but themselves knows of; none of them started."""
+        voters = range(1, command.number("nodes", 3) + 1)
+        observers = range(voters.stop, voters.stop + command.number("observers", 0))
+        settings = membership(voters, observers)
+        self.nodes = {id: Node(id, settings) for id in settings.ids}
+        for id in range(observers.stop, observers.stop + command.number("spare", 0)):
+            self.nodes[id] = Node(id, membership(voters, [*observers, id]), voting=False)
         self.hidden = tuple(command.options.get("hide", "Ping Pong").split())
         self.attempts = "show" in command.options
 
     def do_disk(self, command: Command) -> None:
-        """ID log="1:1 1:2–1:4" [committed=1:1] [current=E] [accepted=E] [voting=no]: what its folder holds."""
+        """ID log="1:1 1:2–1:4 1:5=1,2/4" [committed=1:1] [current=E] [accepted=E] [voting=no]: what its folder
+        holds."""
         node = self.nodes[int(command.words[0])]
         batches = [batch_of(text) for text in command.options.get("log", "").split()]
         committed = parse(command.options.get("committed", "0:0"))
@@ -167,12 +181,14 @@ class ZabRunner:
         self.do_state(Command("state", [], {}, ""))
 
     def do_propose(self, command: Command) -> None:
-        """ID [count=N]: the leader proposes a batch."""
+        """ID [count=N] [members=1,2/4]: the leader proposes a batch, or a membership."""
         node = self.nodes[int(command.words[0])]
         assert node.peer is not None and isinstance(node.peer.role, Leading)
         first = node.peer.role.next_zxid
         before = self.state(node)
-        node.peer.role.propose(batch_of(f"{show(first)}–{show(first + command.number('count', 1) - 1)}"))
+        last = first + command.number("count", 1) - 1
+        text = f"{show(first)}={command.options['members']}" if "members" in command.options else ""
+        node.peer.role.propose(batch_of(text or f"{show(first)}–{show(last)}"))
         self.take(node, before)
 
     def do_barrier(self, command: Command) -> None:
@@ -214,7 +230,9 @@ class ZabRunner:
         assert node.peer is not None and isinstance(node.peer.role, Leading)
         before, role, history = self.state(node), node.peer.role, node.peer.history
         ends = upto(tuple(history.epochs), history.committed)
-        assert role.snapshot_begin(learner, history.committed, ends)
+        settled = node.peer.memberships.settled
+        text = settled.shown() if settled.version else ""
+        assert role.snapshot_begin(learner, history.committed, ends, text)
         for _ in range(command.number("chunks", 1)):
             role.snapshot_chunk(learner, b"state")
         role.snapshot_chunk(learner, None)
@@ -315,4 +333,12 @@ class ZabRunner:
         return (
             f"{node.id} {role} {phase} accepted={peer.accepted} current={peer.current} "
             f"log={show(history.last)} committed={show(history.committed)}{'' if peer.voting else ' no vote'}"
+            f"{members_words(peer.memberships)}"
         )
+
+
+def members_words(memberships: Memberships) -> str:
+    """` members=1,2,3+1,2,4`: those in force, as long as they are not just the settings'."""
+    if memberships.newest.version == 0:
+        return ""
+    return " members=" + "+".join(map(ids_words, memberships.in_force))

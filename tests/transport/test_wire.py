@@ -32,6 +32,7 @@ SPECIAL: dict[Any, st.SearchStrategy[Any]] = {
     ),
     bool: st.booleans(),
     bytes: st.binary(max_size=50),
+    str: st.just(""),
 }
 
 
@@ -50,6 +51,7 @@ def possible(message: Message) -> Message:
     """The same, where one field follows from another."""
     if isinstance(message, SnapBegin):
         message.zxid = make(*message.epochs[-1]) if message.epochs else 0
+        message.members = f"server.1=h:1:2:participant\nversion={message.zxid:x}" if message.zxid % 2 else ""
     if isinstance(message, Forward):
         message.count, message.data = 1, pack_request(1, 2, 3, 5, message.data)
     return message

@@ -21,6 +21,7 @@ from zooweeper.zab.vote import State
 INSIDE = BATCHES[2].first  # a zxid that is no edge of a batch
 OURS = 21  # node 2's try of following the subject
 SNAP = ((EPOCH, counter_of(IMAGE_ZXID)),)
+SNAP_LAST = ((EPOCH, counter_of(LAST)),)
 
 
 def looks_again(node: Subject) -> bool:
@@ -64,7 +65,7 @@ TO_A_FOLLOWER: dict[str, tuple[Callable[[], Subject], Said, Callable[[Subject], 
     "a snapshot of another zxid": (
         subject.promised,
         lambda a: [
-            zab.SnapBegin(a, EPOCH, LAST, ((EPOCH, counter_of(LAST)),)),
+            zab.SnapBegin(a, EPOCH, LAST, SNAP_LAST),
             *(zab.SnapChunk(a, place, False, data) for place, data in enumerate(IMAGE)),
             zab.SnapChunk(a, len(IMAGE), True, b""),
         ],
@@ -116,6 +117,8 @@ def test_what_no_follower_says_is_refused(name: str) -> None:
         zab.Forward(OURS, NEXT, 2, b"not two requests"),
         zab.Forward(OURS, NEXT, 0, b""),
         zab.SnapBegin(OURS, NEXT, LAST, ((EPOCH, 1),)),
+        zab.SnapBegin(OURS, NEXT, LAST, SNAP_LAST, "nobody"),
+        zab.SnapBegin(OURS, NEXT, LAST, SNAP_LAST, f"server.1=h:1:2\nversion={LAST + 1:x}"),
         zab.SnapBegin(OURS, NEXT, LAST, ((9, 1), (EPOCH, counter_of(LAST)))),
         zab.AckEpoch(OURS, NEXT, True, EPOCH, LAST, ((EPOCH, 0),), 0),
         zab.SnapChunk(OURS, 0, False, bytes(300_000)),

@@ -2,8 +2,10 @@
 
 import pytest
 
+from sim.members import membership
 from zooweeper.model.config import Timing
 from zooweeper.model.durable import Recovered
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.zab.events import PeerUp, Received, Tick
 from zooweeper.zab.messages import FollowerInfo, Vote
 from zooweeper.zab.peer import QUIET_SILENCES, Peer
@@ -15,7 +17,7 @@ BEGIN_MS = 1_000_000
 
 def peer_of(voting: bool = True) -> Peer:
     """Node 1 of three, connected to both others, at BEGIN_MS."""
-    peer = Peer(1, (1, 2, 3), TIMING, Recovered(0, 0, 0, iter(()), 0, (), [], voting), attempt=1)
+    peer = Peer(1, membership((1, 2, 3)), TIMING, Recovered(0, 0, 0, iter(()), 0, (), [], voting), 1, membership_of)
     peer.step(Tick(BEGIN_MS, 0))
     peer.step(PeerUp(2))
     peer.step(PeerUp(3))

@@ -19,6 +19,8 @@ REQUEST = Struct("!qqqiI")
 REQUEST_SIZE = REQUEST.size
 _BODY_LENGTH = Struct("!I")
 _LENGTH_AT = REQUEST_SIZE - _BODY_LENGTH.size
+CODE = slice(_LENGTH_AT - 4, _LENGTH_AT)
+"""Where a packed request says what kind of operation it asks for."""
 
 
 class Entry(NamedTuple):
@@ -65,6 +67,11 @@ class Batch:
     @property
     def count(self) -> int:
         return self.last - self.first + 1
+
+    @property
+    def code(self) -> int:
+        """Of its first entry."""
+        return int.from_bytes(self.data[CODE], signed=True)
 
     def entries(self) -> Iterator[Entry]:
         """The entries in order. ValueError when `data` does not hold exactly `count` requests."""

@@ -9,7 +9,8 @@ import re
 from zooweeper.model.errors import BadArguments
 
 ROOT = "/"
-RESERVED = frozenset(("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"))  # cannot be deleted
+CONFIG = "/zookeeper/config"  # its data is the membership
+RESERVED = frozenset(("/", "/zookeeper", "/zookeeper/quota", CONFIG))  # cannot be deleted
 
 # Control characters, surrogates, private use, specials, and all beyond 16 bits (two surrogates to a UTF-16 program).
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")

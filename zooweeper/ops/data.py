@@ -7,9 +7,9 @@ so only one that is not there is looked at closer, to tell what is wrong with it
 from zooweeper.codec.record import Bool, Buffer, Int, Path, Record, Vector
 from zooweeper.model.acl import OPEN, Acl, Perm, fixup, masked
 from zooweeper.model.entry import Entry
-from zooweeper.model.errors import BadVersion, NoNode
+from zooweeper.model.errors import BadArguments, BadVersion, NoNode
 from zooweeper.model.events import WatcherType
-from zooweeper.model.paths import validate
+from zooweeper.model.paths import CONFIG, validate
 from zooweeper.model.stat import Stat, Znode
 from zooweeper.ops.op import Kind, Nothing, Op, State, View, expect_version
 
@@ -68,6 +68,8 @@ class SetData(Op, code=5, name="setData", kind=Kind.WRITE):
     def execute(request: Request, state: State, entry: Entry) -> StatResult:
         node = _target(request.path, state)
         state.require(entry.session, node.acl, Perm.WRITE)
+        if request.path == CONFIG:
+            raise BadArguments("the membership is changed by reconfig alone", CONFIG)
         if not expect_version(request.version, node.version):
             raise BadVersion(f"expected {request.version}, is {node.version}", request.path)
         state.tree.set_data(node, request.data, entry.zxid, entry.time_ms)

@@ -19,6 +19,7 @@ from zooweeper.ops.read import (
     ListSubtree,
     WhoAmI,
 )
+from zooweeper.ops.reconfig import Founding, Members, Reconfig
 from zooweeper.ops.session import AddIdentity, Attach, Auth, CloseSession, ExpireSession, OpenSession, Ping, Sasl, Sync
 from zooweeper.ops.watches import AddWatch, CheckWatches, RemoveWatches, SetWatches, SetWatches2
 
@@ -31,6 +32,10 @@ OPS: dict[int, type[Op]] = {
         ExpireSession,
         CloseSession,
         OpenSession,
+        # the membership
+        Founding,
+        Members,
+        Reconfig,
         # writes
         Create,
         Delete,

@@ -255,6 +255,7 @@ class Vote(_message.Message):
     CHOICE_FIELD_NUMBER: _builtins.int
     FAVOURED_FIELD_NUMBER: _builtins.int
     DOUBTED_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     state: _builtins.int
     epoch: _builtins.int
     zxid: _builtins.int
@@ -262,6 +263,7 @@ class Vote(_message.Message):
     choice: _builtins.int
     favoured: _builtins.bool
     doubted: _builtins.bool
+    version: _builtins.int
     def __init__(
         self,
         *,
@@ -272,10 +274,11 @@ class Vote(_message.Message):
         choice: _builtins.int = ...,
         favoured: _builtins.bool = ...,
         doubted: _builtins.bool = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "doubted", b"doubted", "eligible", b"eligible", "epoch", b"epoch", "favoured", b"favoured", "state", b"state", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "doubted", b"doubted", "eligible", b"eligible", "epoch", b"epoch", "favoured", b"favoured", "state", b"state", "version", b"version", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,9 +402,11 @@ class SnapBegin(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     ZXID_FIELD_NUMBER: _builtins.int
     EPOCHS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     epoch: _builtins.int
     zxid: _builtins.int
+    members: _builtins.str
     @_builtins.property
     def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EpochEnd]: ...
     def __init__(
@@ -411,10 +416,11 @@ class SnapBegin(_message.Message):
         epoch: _builtins.int = ...,
         zxid: _builtins.int = ...,
         epochs: _abc.Iterable[Global___EpochEnd] | None = ...,
+        members: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "epoch", b"epoch", "epochs", b"epochs", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "epoch", b"epoch", "epochs", b"epochs", "members", b"members", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

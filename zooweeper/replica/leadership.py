@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zooweeper.model.entry import Entry, pack_request
+from zooweeper.model.entry import Batch, Entry, pack_request
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.figures import Figure
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.ops.session import Attach, ExpireSession, OpenSession
 from zooweeper.replica.execute import Executed
 from zooweeper.replica.liveness import Agreement, Deadlines, unpack_report
+from zooweeper.replica.membership import decision, founding, text_of
 from zooweeper.replica.order import Gathering, seal
 from zooweeper.zab.leading import Leading
 
@@ -39,15 +40,31 @@ class Leadership:
         self._agreement = Agreement()
         self._tick = 0
         self._swept_ms = replica.now_ms
+        self._founding = True  # it was not looked yet whether the log holds a membership
 
     def order(self, gathering: Gathering) -> None:
         """Propose what has gathered, unless a batch is in flight."""
-        replica = self._replica
-        if gathering and self.role.can_propose:
-            replica.time_ms = max(replica.time_ms, replica.wall_ms)
-            batch = seal(gathering, self.role.next_zxid, replica.time_ms)
-            self.proposal_bytes.add(len(batch.data))
-            self.role.propose(batch)
+        replica, role = self._replica, self.role
+        if not (gathering or self._founding) or not role.can_propose:
+            return
+        alone = self._founding or gathering.alone
+        if alone and replica.state.zxid != role.peer.history.last:
+            return  # a membership depends on what all before it has come to
+        replica.time_ms = max(replica.time_ms, replica.wall_ms)
+        first = role.next_zxid
+        if self._founding:
+            self._founding = False
+            if text_of(replica.state):
+                self.order(gathering)
+                return
+            batch = Batch(first, first, replica.time_ms, founding(replica.settings))
+        else:
+            batch = seal(gathering, first, replica.time_ms)
+            if alone:
+                (entry,) = batch.entries()
+                batch.data = decision(entry, replica.state, role.peer.memberships.settled, role.synced())
+        self.proposal_bytes.add(len(batch.data))
+        role.propose(batch)
 
     def tick(self, gathering: Gathering, paused: bool) -> None:
         """Propose the end of sessions whose time is over, and of containers and TTL nodes. `paused`: this process

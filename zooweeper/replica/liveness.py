@@ -9,6 +9,8 @@ start afresh when it begins to lead, and when its process was paused, for then s
 from collections.abc import Iterable, Mapping
 from struct import Struct
 
+from zooweeper.zab.quorum import is_quorum
+
 _REPORT = Struct("!qQI")
 SLACK = 1000  # sessions that have ended and are still remembered, before somebody tidies up
 
@@ -92,12 +94,12 @@ class Agreement:
 
     def diverged(self, me: int, voters: tuple[int, ...]) -> list[tuple[int, int]]:
         """(node, zxid) of the replicas that are wrong; `me` among them when a majority differs from us."""
-        if 2 * len(self._differ) > len(voters):
+        if is_quorum(voters, self._differ):
             return [(me, min(self._differ.values()))]
         return [
             (node, zxid)
             for node, zxid in self._differ.items()
-            if 2 * (1 + sum(agreed >= zxid for other, agreed in self._agreed.items() if other != node)) > len(voters)
+            if is_quorum(voters, [me, *(other for other, at in self._agreed.items() if other != node and at >= zxid)])
         ]
 
     def forget(self, node: int) -> None:

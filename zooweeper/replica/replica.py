@@ -14,12 +14,15 @@ from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
 from zooweeper.model.entry import Batch
 from zooweeper.model.errors import DataInconsistency
+from zooweeper.model.members import of_settings
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica import events
 from zooweeper.replica.clients import Clients
 from zooweeper.replica.execute import execute
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.leadership import Leadership
 from zooweeper.replica.liveness import pack_report
+from zooweeper.replica.membership import membership_in, text_of
 from zooweeper.replica.order import Gathering
 from zooweeper.replica.outbox import Notice, Outbox
 from zooweeper.replica.snapshots import Snapshots
@@ -38,6 +41,7 @@ from zooweeper.zab.vote import State as Role
 if TYPE_CHECKING:
     from random import Random
 
+PARTING_SILENCES = 4  # by then who was connected has heard, and who was not has found others
 ROLE_NAMES = {Role.LOOKING: "looking", Role.FOLLOWING: "follower", Role.LEADING: "leader"}
 
 
@@ -55,7 +59,9 @@ class Replica:
         self.outbox = Outbox()
         self.state = _load(recovered)
         self.watches = WatchTable()
-        self.zab = Peer(config.id, config.voters, config.timing, recovered, rng.getrandbits(48))
+        self.settings = of_settings(config.members, config.clients.announced)
+        membership = membership_in(self.state, self.settings)
+        self.zab = Peer(config.id, membership, config.timing, recovered, rng.getrandbits(48), membership_of)
         self.clients = Clients(self, rng.getrandbits(62) | 1)
         self._gathering = Gathering()
         self._routed: Leading | Following | None = None  # the role that requests were gathered for
@@ -64,8 +70,9 @@ class Replica:
         self._barrier = 0
         self._reported: dict[int, None] = {}
         self._builder: SnapshotBuilder | None = None
-        self._installing = 0  # zxid of the snapshot being received
+        self._installing: SnapBegin | None = None  # the snapshot being received
         self._quorum = False
+        self._parted_ms: int | None = None  # since when the ensemble is known to go on without this node
         self._snapshots = Snapshots(self)
         committed = recovered.committed  # walks all batches
         for logged in recovered.batches:  # as far as it is known to be committed; the rest waits for a leader
@@ -93,7 +100,7 @@ class Replica:
         zab, state = self.zab, self.state
         return Status(
             id=self.config.id,
-            role=ROLE_NAMES[zab.state],
+            role=self._role_name(),
             phase=zab.phase.name.lower(),
             leader=zab.leader,
             epoch=zab.current,
@@ -110,7 +117,12 @@ class Replica:
             watches=self.watches.count(),
             znodes=len(state.tree),
             pending=len(self.clients.waiting),
+            members=zab.memberships.settled,
         )
+
+    def _role_name(self) -> str:
+        observes = self.zab.state is Role.FOLLOWING and not self.zab.memberships.is_voter(self.config.id)
+        return "observer" if observes else ROLE_NAMES[self.zab.state]
 
     @property
     def leadership(self) -> Leadership | None:
@@ -135,7 +147,21 @@ class Replica:
             self._leadership.tick(self._gathering, paused)
         else:
             self._report()
+        self._part()
         self.zab.step(event)
+
+    def _part(self) -> None:
+        """A node that was removed ends: when it hears from a leader of the others, who so have all that it could tell
+        them; or after it has told whoever would listen, for a while."""
+        settled = self.zab.memberships.settled
+        gone = settled.version and self.config.id not in self.zab.memberships.everybody().ids
+        if not gone or self.state.zxid < settled.version or self.zab.state is Role.LEADING:
+            self._parted_ms = None
+        elif self._parted_ms is None:
+            self._parted_ms = self.now_ms
+        patience_ms = PARTING_SILENCES * self.config.timing.silence_ms
+        if self._parted_ms is not None and (self.zab.serving or self.now_ms - self._parted_ms > patience_ms):
+            self.outbox.removed = True
 
     def _clock(self, event: events.Clock) -> None:
         self.now_ms = self.zab.now_ms = event.now_ms
@@ -219,6 +245,8 @@ class Replica:
         outbox.now += ready.now
         outbox.after += ready.after
         outbox.stop = outbox.stop or ready.stop
+        if ready.members is not None:
+            outbox.members = ready.members
         for item in ready.state:
             if isinstance(item, Batch):
                 self._execute(item)
@@ -264,16 +292,18 @@ class Replica:
         """Take over the leader's state, piece by piece."""
         if isinstance(item, SnapBegin):
             self._snapshots.abandon()
-            self._builder, self._installing = SnapshotBuilder(), item.zxid
+            self._builder, self._installing = SnapshotBuilder(), item
             return
-        assert self._builder is not None
+        assert self._builder is not None and self._installing is not None
         try:
             if not item.final:
                 self._builder.feed(item.data)
                 return
             state = self._builder.finish()
-            if state.zxid != self._installing:
-                raise ValueError(f"it is of {state.zxid:#x}, not of {self._installing:#x}")
+            if state.zxid != self._installing.zxid:
+                raise ValueError(f"it is of {state.zxid:#x}, not of {self._installing.zxid:#x}")
+            if text_of(state) != self._installing.members:
+                raise ValueError("it is of another membership than was told")
         except ValueError as error:
             self.stop(f"the leader's snapshot is damaged: {error}")
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zooweeper.model import durable, limits
 from zooweeper.replica.events import SnapshotWritten
+from zooweeper.replica.membership import text_of
 from zooweeper.tree.snapshot import SnapshotReader
 from zooweeper.zab.history import upto
 from zooweeper.zab.leading import Leading
@@ -86,7 +87,10 @@ class Snapshots:
             role = replica.zab.role
             if self._to == DISK:
                 replica.outbox.disk.append(durable.SnapshotBegin(zxid, epochs))
-            elif not (isinstance(role, Leading) and role.snapshot_begin(self._to, zxid, epochs)):
+            elif isinstance(role, Leading):
+                if not role.snapshot_begin(self._to, zxid, epochs, text_of(replica.state)):
+                    continue
+            else:
                 continue
             self._reader = SnapshotReader(replica.state, limits.SNAPSHOT_CHUNK_BYTES)
         return self._reader is not None

@@ -5,13 +5,15 @@ Rules: a value without behaviour; whoever shows it asks for nothing else.
 
 from dataclasses import dataclass
 
+from zooweeper.model.members import Membership
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of one node at one moment."""
 
     id: int
-    role: str  # leader, follower, looking
+    role: str  # leader, follower, observer, looking
     phase: str  # election, discovery, synchronization, broadcast
     leader: int  # 0: none
     epoch: int  # current epoch
@@ -28,3 +30,4 @@ class Status:
     watches: int
     znodes: int
     pending: int  # writes of this node's clients that wait for their entry
+    members: Membership  # the newest that is known to be committed

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from zooweeper.model.durable import Epochs
 from zooweeper.model.entry import Batch, check_requests
+from zooweeper.model.errors import BadArguments
 from zooweeper.model.limits import (
     BATCH_DATA_BYTES_MAX,
     BATCH_REQUESTS_MAX,
@@ -24,6 +25,7 @@ from zooweeper.model.limits import (
     MIB,
     SNAPSHOT_CHUNK_BYTES,
 )
+from zooweeper.model.members import parse
 from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, ZXID_MAX, epoch_of, make
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.zab.messages import MESSAGES, Forward, Message, SnapBegin, SnapChunk
@@ -78,6 +80,12 @@ CONVERTED: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 def _check_snapshot(message: SnapBegin) -> None:
     if message.zxid != (make(*message.epochs[-1]) if message.epochs else 0):
         raise ValueError("a snapshot that is not where its epochs end")
+    try:
+        version = parse(message.members).version if message.members else 0
+    except BadArguments as error:
+        raise ValueError(f"a snapshot without members: {error.detail}") from None
+    if not 0 <= version <= message.zxid:
+        raise ValueError(f"a snapshot with the members of {version:x}")
 
 
 def _check_chunk(message: SnapChunk) -> None:
@@ -89,7 +97,7 @@ BOUNDS: dict[str, int] = {
     "state": STATE_MAX,
     **dict.fromkeys(("choice", "target"), NODE_MAX),
     **dict.fromkeys(("epoch", "accepted", "current"), EPOCH_MAX),
-    **dict.fromkeys(("zxid", "last", "cut", "executed", "committed"), ZXID_MAX),
+    **dict.fromkeys(("zxid", "last", "cut", "executed", "committed", "version"), ZXID_MAX),
 }
 """The largest value of a field, by its name; the others may hold whatever their type holds."""
 
@@ -147,7 +155,7 @@ def size_of(message: Message) -> int:
     batch = getattr(message, "batch", None)
     if batch is not None:
         size += len(batch.data)
-    for name in ("data", "report", "epochs"):
+    for name in ("data", "report", "epochs", "members"):
         size += len(getattr(message, name, b""))
     return size
 

@@ -15,7 +15,7 @@ from sortedcontainers import SortedList  # type: ignore[import-untyped]
 
 from zooweeper.model.acl import OPEN, READ_ONLY, AclList
 from zooweeper.model.errors import NoNode
-from zooweeper.model.paths import printable, split
+from zooweeper.model.paths import CONFIG, printable, split
 from zooweeper.model.stat import Znode, wrapped
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.tree.journal import Change, ChangeKind, Journal
@@ -51,8 +51,8 @@ class DataTree:
 
     def plant(self) -> None:
         """The built-in nodes of a fresh state. They do not count as created children."""
-        for path in ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"):
-            config = path == "/zookeeper/config"
+        for path in ("/", "/zookeeper", "/zookeeper/quota", CONFIG):
+            config = path == CONFIG
             node = Znode(path, b"", READ_ONLY if config else OPEN, 0, 0, 0)
             node.version = node.aversion = -1 if config else 0
             self.adopt(node)
@@ -149,7 +149,7 @@ class DataTree:
         self._unlink(up, name, node)
 
     def set_data(self, node: Znode, data: bytes | None, zxid: int, time_ms: int) -> None:
-        """Replace the data; the version rises by one, and jumps over -1, which means any."""
+        """Replace the data; the version rises by one, and jumps over -1, which means any and stays (of CONFIG)."""
         before = (node.data, node.mzxid, node.mtime, node.version, node.base, node.sum)
         self.journal.changes.append(Change(ChangeKind.DATA, node.path, node.acl, (), node, None, before, self.total))
         self._touch(node)
@@ -157,7 +157,8 @@ class DataTree:
         node.data = data
         node.mzxid = zxid
         node.mtime = time_ms
-        node.version = wrapped(node.version + 1) if node.version != -2 else 0
+        if node.version != -1:
+            node.version = wrapped(node.version + 1) if node.version != -2 else 0
         self._rebase(node)
 
     def set_acl(self, node: Znode, acl: AclList) -> None:

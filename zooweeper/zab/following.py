@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zooweeper.model import durable
+from zooweeper.model.members import parse
 from zooweeper.model.zxid import epoch_of, follows, show
 from zooweeper.zab.messages import (
     Ack,
@@ -135,6 +136,9 @@ class Following:
     def on_hand_off(self) -> None:
         """A follower may stop without notice."""
 
+    def on_members(self) -> None:
+        """Whoever counts, we follow this leader."""
+
     def flush(self) -> None:
         """One acknowledgement for all that gathered since the last take."""
         if self._ack_due:
@@ -176,7 +180,7 @@ class Following:
         elif not history.ends_at(message.cut):
             self.peer.become_looking()  # inside a batch, or beyond our end
         elif message.cut < history.last:
-            history.cut(message.cut)
+            self.peer.cut(message.cut)
             self.peer.ready.disk.append(durable.Cut(message.cut))
 
     def on_snap_begin(self, message: SnapBegin) -> None:
@@ -197,7 +201,7 @@ class Following:
         if message.final:
             ready.disk.append(durable.SnapshotEnd(begun.zxid, message.index))
             ready.disk.append(durable.Installed(begun.zxid, begun.epochs))
-            self.peer.history.reset(begun.zxid, begun.epochs)
+            self.peer.install(begun.zxid, begun.epochs, parse(begun.members) if begun.members else None)
             self._snapshot = None
         else:
             ready.disk.append(durable.SnapshotChunk(begun.zxid, message.index, message.data))
@@ -211,7 +215,7 @@ class Following:
         if self._snapshot is not None or not known or not follows(history.last, batch.first):
             peer.become_looking()  # a gap: the stream lost something
             return
-        history.append(batch)
+        peer.append(batch)
         peer.ready.disk.append(durable.Logged(batch, history.committed))
         self._ack_due = self._acking
         if self.phase is Phase.BROADCAST:

@@ -15,11 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zooweeper.model import durable, limits
+from zooweeper.model import durable
 from zooweeper.model.entry import Batch
 from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, counter_of, epoch_of, make
-from zooweeper.zab import quorum
-from zooweeper.zab.catchup import Mode, decide
 from zooweeper.zab.learner import Learner, Stage, of_its_try
 from zooweeper.zab.messages import (
     Ack,
@@ -45,6 +43,7 @@ from zooweeper.zab.messages import (
     Vote,
 )
 from zooweeper.zab.rounds import Rounds
+from zooweeper.zab.sending import Sending
 from zooweeper.zab.vote import Phase, State
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ INVITATION = 0  # among the tokens of questions, which begin with 1
 COUNTER_LAST = COUNTER_MAX - (1 << 20)  # hand over well before the counter would wrap (ZK-1277)
 
 
-class Leading:
+class Leading(Sending):
     """One try of leading, and the epoch won with it."""
 
     __slots__ = (
@@ -109,7 +108,7 @@ class Leading:
         """A batch may be proposed now; not while handing over, so that somebody catches up, unless nobody can."""
         if self.phase is not Phase.BROADCAST or self.in_flight:
             return False
-        return not self.handing_over or not self._at_least(Stage.SYNCED)
+        return not self.handing_over or not self._heirs()
 
     @property
     def next_zxid(self) -> int:
@@ -121,57 +120,25 @@ class Leading:
         """Broadcast `batch`: to the learners before our own disk has it (zab-protocol 19.3)."""
         peer = self.peer
         assert self.can_propose and batch.first == self.next_zxid, str(batch)
-        peer.history.append(batch)
+        assert peer.history.committed == peer.history.last, "a membership is proposed upon what is final"
+        peer.append(batch)
         self.in_flight = batch.last
         committed = self.told = peer.history.committed
         peer.ready.disk.append(durable.Logged(batch, committed))
         peer.ready.after.append((peer.id, Ack(self.attempt, self.epoch, batch.last)))
-        for learner in self._at_least(Stage.SYNCING):
+        for learner in self.at_least(Stage.SYNCING):
             peer.send(learner.id, Propose(learner.attempt, self.epoch, batch, committed))
-        peer.history.trim(self._pinned())
+        peer.history.trim(self.pinned())
         if counter_of(batch.last) >= COUNTER_LAST:
             self.on_hand_off()
+
+    def synced(self) -> list[int]:
+        """Who has the history of this epoch and is connected, ourselves included."""
+        return [self.peer.id, *(learner.id for learner in self.at_least(Stage.SYNCED))]
 
     def barrier(self, token: int) -> None:
         """A question of our own for a read that must not be stale; answered in Ready.barriers."""
         self._ask_barrier(self.peer.id, token)
-
-    def diverged(self, learner: int, zxid: int) -> None:
-        """The replica found a learner's digest to be wrong at `zxid`."""
-        association = self.learners.pop(learner, None)
-        if association is not None:
-            self.peer.send(learner, Diverged(association.attempt, self.epoch, zxid))
-
-    # --- snapshots for learners; the replica pulls, so it keeps its own pace
-
-    def snapshot_begin(self, id: int, zxid: int, epochs: durable.Epochs) -> bool:
-        """The state at `zxid` will be sent to learner `id`. False: it does not want it any more."""
-        learner = self.learners.get(id)
-        if learner is None or learner.stage is not Stage.SNAPSHOT:
-            return False
-        assert zxid >= self.peer.history.base
-        learner.snapshot, learner.chunks_sent, learner.chunks_acked = zxid, 0, 0
-        self.peer.send(id, SnapBegin(learner.attempt, self.epoch, zxid, epochs))
-        return True
-
-    def snapshot_wants(self, id: int) -> bool | None:
-        """Whether another chunk may be sent now; None: the transfer is off."""
-        learner = self.learners.get(id)
-        if learner is None or learner.stage is not Stage.SNAPSHOT or not learner.snapshot:
-            return None
-        return learner.chunks_sent - learner.chunks_acked < limits.SNAPSHOT_CHUNKS_IN_FLIGHT
-
-    def snapshot_chunk(self, id: int, data: bytes | None) -> None:
-        """Send the next chunk; None: that was all, go on with the batches after it."""
-        learner = self.learners[id]
-        self.peer.send(id, SnapChunk(learner.attempt, learner.chunks_sent, data is None, data or b""))
-        learner.chunks_sent += 1
-        if data is None:
-            if learner.snapshot < self.peer.history.base:  # it took longer than the window reaches back
-                learner.snapshot = 0
-                self.peer.ready.snapshots.append(id)
-            else:
-                self._send_history(learner, learner.snapshot)
 
     # --- time and peers
 
@@ -182,7 +149,7 @@ class Leading:
             if silent or learner.stalled(peer.history.last, now) > 2 * peer.timing.silence_ms:
                 self.drop(learner.id)
         if self.phase is Phase.BROADCAST:
-            if not quorum.is_quorum(peer.voters, [peer.id, *self.learners]):
+            if not peer.memberships.is_quorum([peer.id, *self.learners]):
                 peer.become_looking()
                 return
             if self._outbid():
@@ -202,7 +169,7 @@ class Leading:
         peer = self.peer
         if self.phase is Phase.DISCOVERY:
             ours = [id for id, vote in peer.up.items() if not vote or vote.choice == peer.id]
-            if not quorum.is_quorum(peer.voters, [peer.id, *ours]):
+            if not peer.memberships.is_quorum([peer.id, *ours]):
                 return True
         receiving = any(learner.stage is Stage.SNAPSHOT for learner in self.learners.values())
         return peer.now_ms - self.since_ms > peer.timing.discovery_ms and not receiving
@@ -228,6 +195,11 @@ class Leading:
         self.handing_over = True
         self._maybe_hand_over()
 
+    def on_members(self) -> None:
+        """Who is no voter any more leads until that is committed, then one of those who are."""
+        if not self.peer.memberships.is_voter(self.peer.id):
+            self.handing_over = True
+
     def drop(self, id: int) -> None:
         """It follows no more, or must follow anew: its acknowledgements go with it."""
         self.learners.pop(id, None)
@@ -236,13 +208,13 @@ class Leading:
         peer = self.peer
         if not self.handing_over or self.in_flight or self.phase is not Phase.BROADCAST:
             return
-        ready = [one.id for one in self._at_least(Stage.SYNCED) if one.durable == peer.history.last]
+        ready = [one.id for one in self._heirs() if one.durable == peer.history.last]
         if not ready:
-            if len(peer.voters) == 1 and counter_of(peer.history.last) >= COUNTER_LAST:
+            if peer.voters == (peer.id,) and counter_of(peer.history.last) >= COUNTER_LAST:
                 peer.become_looking()  # to itself, with a new epoch
             return
         self.flush()
-        for learner in self._at_least(Stage.SYNCED):
+        for learner in self.at_least(Stage.SYNCED):
             peer.send(learner.id, HandOver(learner.attempt, self.epoch, max(ready)))
         peer.become_looking()
 
@@ -251,11 +223,13 @@ class Leading:
         committed = self.peer.history.committed
         if self.phase is Phase.BROADCAST and committed > self.told:
             self.told = committed
-            for learner in self._at_least(Stage.SYNCED):
+            for learner in self.at_least(Stage.SYNCED):
                 self.peer.send(learner.id, Commit(learner.attempt, self.epoch, committed))
 
-    def _at_least(self, stage: Stage) -> list[Learner]:
-        return [learner for learner in self.learners.values() if learner.stage >= stage]
+    def _heirs(self) -> list[Learner]:
+        """Who could lead in our place."""
+        voters = self.peer.voters
+        return [learner for learner in self.at_least(Stage.SYNCED) if learner.id in voters]
 
     # --- DISCOVERY
 
@@ -284,7 +258,7 @@ class Leading:
     def _maybe_choose_epoch(self) -> None:
         peer = self.peer
         voting = [learner.id for learner in self.learners.values() if learner.voting]
-        if self.epoch or not quorum.is_quorum(peer.voters, [peer.id, *voting]):
+        if self.epoch or not peer.memberships.is_quorum([peer.id, *voting]):
             return
         if peer.accepted >= EPOCH_MAX:
             peer.ready.stop = f"epoch {peer.accepted} was promised, which is the last: nobody can be elected any more"
@@ -308,7 +282,8 @@ class Leading:
         peer = self.peer
         if message.epoch != self.epoch or learner.stage is not Stage.INFORMED:
             return
-        if (message.current, message.last) > (peer.current, peer.history.last):
+        more = (message.current, message.last) > (peer.current, peer.history.last)
+        if more and peer.memberships.is_voter(learner.id):
             peer.give_up()  # it knows more than we do: we must not lead it
             return
         learner.stage = Stage.PROMISED
@@ -318,57 +293,24 @@ class Leading:
         if self.phase is Phase.DISCOVERY:
             self._maybe_synchronize()
         else:
-            self._synchronize(learner)
+            self.synchronize(learner)
 
     def _maybe_synchronize(self) -> None:
         peer = self.peer
         promises = [one.id for one in self.learners.values() if one.promised and one.voting]
         if self.phase is not Phase.DISCOVERY or not self.promised:
             return
-        if not quorum.is_quorum(peer.voters, [peer.id, *promises]):
+        if not peer.memberships.is_quorum([peer.id, *promises]):
             return
         self.phase = Phase.SYNCHRONIZATION
         self.since_ms = peer.now_ms
         peer.current = self.epoch
         peer.ready.disk.append(durable.Current(self.epoch))
         peer.ready.after.append((peer.id, NewLeader(self.attempt, self.epoch, peer.history.last)))
-        for learner in self._at_least(Stage.PROMISED):
-            self._synchronize(learner)
+        for learner in self.at_least(Stage.PROMISED):
+            self.synchronize(learner)
 
     # --- SYNCHRONIZATION
-
-    def _synchronize(self, learner: Learner) -> None:
-        """Decide and send in one step, so nothing is proposed in between (ZK-962)."""
-        peer, history = self.peer, self.peer.history
-        common = history.common(learner.epochs)
-        mode = decide(common, history.base, history.last, learner.last, learner.executed)
-        if mode is Mode.REFUSE:
-            self.diverged(learner.id, common)
-        elif mode is Mode.SNAP or not history.ends_at(common):  # it knows other batches than we do
-            learner.stage = Stage.SNAPSHOT
-            peer.ready.snapshots.append(learner.id)
-        else:
-            peer.send(learner.id, Sync(learner.attempt, self.epoch, common))
-            self._send_history(learner, common)
-
-    def _send_history(self, learner: Learner, zxid: int) -> None:
-        """All batches after `zxid`, what is in flight too, then NewLeader; from here on it gets what is proposed."""
-        peer, history = self.peer, self.peer.history
-        for batch in history.after(zxid):
-            peer.send(learner.id, Propose(learner.attempt, self.epoch, batch, history.committed))
-        peer.send(learner.id, NewLeader(learner.attempt, self.epoch, history.last))
-        learner.stage = Stage.SYNCING
-        learner.snapshot = 0
-
-    def on_snap_ack(self, learner: Learner, message: SnapAck) -> None:
-        learner.chunks_acked = max(learner.chunks_acked, message.index + 1)
-
-    def _pinned(self) -> int:
-        """Batches after this are needed to end the transfers of snapshots under way (which start anew when they take
-        so long that the window would outgrow its bounds)."""
-        if self.peer.history.oversized:
-            return self.peer.history.last
-        return min((one.snapshot for one in self.learners.values() if one.snapshot), default=self.peer.history.last)
 
     def on_new_leader(self, sender: int, message: NewLeader) -> None:
         """Our own history and currentEpoch are durable: our vote for the epoch (D7)."""
@@ -391,9 +333,9 @@ class Leading:
     def _maybe_establish(self) -> None:
         """A quorum has the initial history and the epoch: both are final."""
         peer = self.peer
-        synced = self._at_least(Stage.SYNCED)
+        synced = self.at_least(Stage.SYNCED)
         ours = self.phase is Phase.SYNCHRONIZATION and self.durable == peer.history.last
-        if not ours or not quorum.is_quorum(peer.voters, [peer.id, *(learner.id for learner in synced)]):
+        if not ours or not peer.memberships.is_quorum([peer.id, *(learner.id for learner in synced)]):
             return
         self.phase = Phase.BROADCAST
         peer.commit(peer.history.last)
@@ -422,9 +364,9 @@ class Leading:
         if self.phase is not Phase.BROADCAST:
             return
         peer = self.peer
-        reached = {learner.id: learner.durable for learner in self._at_least(Stage.SYNCED)}
+        reached = {learner.id: learner.durable for learner in self.at_least(Stage.SYNCED)}
         reached[peer.id] = self.durable
-        zxid = min(quorum.committed(peer.voters, reached), peer.history.last)
+        zxid = min(peer.memberships.reached(reached), peer.history.last)
         if epoch_of(zxid) == self.epoch:
             peer.commit(zxid)
             if self.in_flight and self.in_flight <= peer.history.committed:
@@ -462,9 +404,9 @@ class Leading:
         if not self.rounds.waiting:
             return
         peer = self.peer
-        rounds = {learner.id: learner.round for learner in self._at_least(Stage.SYNCED)}
+        rounds = {learner.id: learner.round for learner in self.at_least(Stage.SYNCED)}
         rounds[peer.id] = self.rounds.current
-        answered = self.rounds.answered(quorum.committed(peer.voters, rounds))
+        answered = self.rounds.answered(peer.memberships.reached(rounds))
         for question in answered:
             learner = self.learners.get(question.asker)
             if question.token == INVITATION:

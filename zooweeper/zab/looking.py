@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from zooweeper.zab import messages
 from zooweeper.zab.messages import FollowerInfo, Vote
-from zooweeper.zab.quorum import is_quorum
 from zooweeper.zab.vote import Phase, State, knows_more, rank
 
 if TYPE_CHECKING:
@@ -65,6 +64,9 @@ class Looking:
     def on_hand_off(self) -> None:
         """Nothing to hand over."""
 
+    def on_members(self) -> None:
+        """Looked at with every vote."""
+
     def on_follower_info(self, sender: int, message: FollowerInfo) -> None:
         """It saw the quorum before we did; kept until we see it too."""
         self.peer.infos[sender] = message
@@ -110,8 +112,8 @@ class Looking:
         """Without those who are known to know more than it does, there is still a quorum."""
         peer = self.peer
         votes = {peer.id: peer.vote(), **peer.up}
-        rest = [id for id in peer.voters if not ((vote := votes.get(id)) and knows_more(vote, candidate))]
-        return is_quorum(peer.voters, rest)
+        more = [id for id, vote in votes.items() if vote and knows_more(vote, candidate)]
+        return peer.memberships.leave_quorum(more)
 
     def _established(self) -> int:
         """A connected peer that leads; of several that claim to, the one with more followers."""
@@ -121,12 +123,12 @@ class Looking:
 
     def _maybe_decide(self, agreeing: list[int]) -> None:
         peer = self.peer
-        if not is_quorum(peer.voters, [peer.id, *agreeing]):
+        if not peer.memberships.is_quorum([peer.id, *agreeing]):
             self.agreed_ms = None
             return
         if self.agreed_ms is None:
             self.agreed_ms = peer.now_ms
-        everybody = len(agreeing) == len(peer.up)
+        everybody = all(id in agreeing for id in peer.up if peer.memberships.is_voter(id))
         if not everybody and peer.now_ms - self.agreed_ms < peer.timing.finalize_ms:
             return
         if self.choice == peer.id:

@@ -24,6 +24,7 @@ class Vote:
     choice: int  # LOOKING: the best candidate it sees; otherwise its leader
     favoured: bool  # a leader has handed over to the sender: it wins a tie of histories
     doubted: bool = False  # the sender could have led lately, and nothing came of it: any other is better
+    version: int = 0  # of the newest membership that the sender knows to be committed
 
 
 @dataclass(slots=True)
@@ -74,6 +75,7 @@ class SnapBegin:
     epoch: int
     zxid: int
     epochs: Epochs
+    members: str = ""  # the membership of that state, as clients read it; empty: it has none yet
 
 
 @dataclass(slots=True)

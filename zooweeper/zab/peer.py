@@ -9,15 +9,18 @@ demands that together they are exactly the messages there are.
 from collections.abc import Callable
 from typing import Any
 
+from zooweeper.model import durable
 from zooweeper.model.config import Timing
 from zooweeper.model.durable import Recovered
+from zooweeper.model.entry import Batch
+from zooweeper.model.members import Membership
 from zooweeper.zab import events
 from zooweeper.zab.following import Following
 from zooweeper.zab.history import History
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.looking import Looking
+from zooweeper.zab.memberships import Memberships, Recognize
 from zooweeper.zab.messages import FollowerInfo, Message, Vote
-from zooweeper.zab.quorum import is_quorum
 from zooweeper.zab.ready import Ready
 from zooweeper.zab.vote import Phase, State
 
@@ -28,11 +31,18 @@ QUIET_SILENCES = 4  # after so many nobody counts what an ended process promised
 class Peer:
     """step(event), then take(). The batches in `Ready.state` are committed, in order, each once."""
 
-    def __init__(self, id: int, voters: tuple[int, ...], timing: Timing, recovered: Recovered, attempt: int) -> None:
-        """`attempt`: where this process starts to number its tries of following (see messages.py)."""
-        assert id in voters, (id, voters)
+    def __init__(
+        self,
+        id: int,
+        membership: Membership,
+        timing: Timing,
+        recovered: Recovered,
+        attempt: int,
+        recognize: Recognize,
+    ) -> None:
+        """`membership`: of the recovered snapshot's state; without one, of the settings. `attempt`: where this process
+        starts to number its tries of following (see messages.py)."""
         self.id = id
-        self.voters = voters
         self.timing = timing
         self.accepted = recovered.accepted
         self.current = recovered.current
@@ -40,8 +50,12 @@ class Peer:
         self.history = History(
             recovered.base, recovered.epochs, [logged.batch for logged in recovered.batches], recovered.committed
         )
+        self._recognize = recognize
+        later = [found for logged in recovered.batches if (found := self._membership(logged.batch))]
+        later = [found for found in later if found.version > recovered.snapshot]
+        self.memberships = Memberships(membership, later, self.history.committed)
         self.now_ms = 0
-        self.connected_quorum = is_quorum(voters, [id])  # a majority, ourselves included, is connected
+        self.connected_quorum = self.memberships.is_quorum([id])  # a majority, ourselves included, is connected
         self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
         self.voted_ms: dict[int, int] = {}  # when that came
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
@@ -49,7 +63,7 @@ class Peer:
         self.doubted_until_ms = 0  # our last try to lead has failed
         self.quiet_until_ms = 0  # without memory, we follow nobody before
         self.report = b""  # of the replica, for the next pong
-        self.ready = Ready()
+        self.ready = Ready(members=self.memberships.everybody())
         self._attempt = attempt
         self._ticked_ms = 0  # when the role last looked at the time
         self.role: Looking | Following | Leading = Looking(
@@ -86,6 +100,11 @@ class Peer:
         """Part of an established epoch: writes can be routed."""
         return self.role.phase is Phase.BROADCAST
 
+    @property
+    def voters(self) -> tuple[int, ...]:
+        """Of the newest membership."""
+        return self.memberships.newest.voters
+
     # --- events
 
     def _tick(self, event: events.Tick) -> None:
@@ -112,6 +131,8 @@ class Peer:
 
     def _on_vote(self, sender: int, vote: Vote) -> None:
         self.up[sender], self.voted_ms[sender] = vote, self.now_ms
+        if self.memberships.confirm(vote.version):
+            self._members_moved()
         if vote.state == State.LOOKING:
             self.infos.pop(sender, None)  # it gave up that try
             if self.state is not State.LOOKING:
@@ -119,9 +140,9 @@ class Peer:
         self.role.on_vote(sender, vote)
 
     def _peer_up(self, event: events.PeerUp) -> None:
-        if event.peer in self.voters and event.peer != self.id:
+        if event.peer != self.id:
             self.up[event.peer] = None
-            self.connected_quorum = is_quorum(self.voters, [self.id, *self.up])
+            self._count_connected()
             self.infos.pop(event.peer, None)
             self.send(event.peer, self.vote())
             self.role.on_peers()
@@ -129,7 +150,7 @@ class Peer:
     def _peer_down(self, event: events.PeerDown) -> None:
         if event.peer in self.up:
             del self.up[event.peer]
-            self.connected_quorum = is_quorum(self.voters, [self.id, *self.up])
+            self._count_connected()
             self.infos.pop(event.peer, None)
             self.role.on_peer_down(event.peer)
 
@@ -142,6 +163,8 @@ class Peer:
         """Everything up to `zxid` is committed: hand what is newly so to the state machine."""
         if zxid > self.history.committed:
             self.ready.state.extend(self.history.commit(zxid))
+            if self.memberships.pending and self.memberships.commit(self.history.committed):
+                self._members_moved()
 
     # --- for the roles
 
@@ -155,12 +178,13 @@ class Peer:
             self.role.choice,
             self.role.favoured,
             self.now_ms < self.doubted_until_ms,
+            self.memberships.settled.version,
         )
 
     @property
     def eligible(self) -> bool:
         """Fit to lead: a voter in good standing that reaches a quorum."""
-        return self.voting and self.connected_quorum
+        return self.voting and self.connected_quorum and self.memberships.is_voter(self.id)
 
     def send(self, to: int, message: Message) -> None:
         self.ready.now.append((to, message))
@@ -186,6 +210,39 @@ class Peer:
     def next_attempt(self) -> int:
         self._attempt += 1
         return self._attempt
+
+    # --- the log, and the memberships in it
+
+    def append(self, batch: Batch) -> None:
+        """The log grows. A membership counts from here on."""
+        self.history.append(batch)
+        found = self._membership(batch)
+        if found is not None:
+            self.memberships.append(found)
+            self._members_moved()
+
+    def cut(self, zxid: int) -> None:
+        """The log ends at `zxid` again."""
+        self.history.cut(zxid)
+        if self.memberships.cut(zxid):
+            self._members_moved()
+
+    def install(self, zxid: int, epochs: durable.Epochs, membership: Membership | None) -> None:
+        """A leader's state at `zxid` takes the place of the log."""
+        self.history.reset(zxid, epochs)
+        self.memberships.reset(membership, zxid)
+        self._members_moved()
+
+    def _membership(self, batch: Batch) -> Membership | None:
+        return self._recognize(batch) if batch.first == batch.last else None
+
+    def _members_moved(self) -> None:
+        self._count_connected()
+        self.ready.members = self.memberships.everybody()
+        self.role.on_members()
+
+    def _count_connected(self) -> None:
+        self.connected_quorum = self.memberships.is_quorum([self.id, *self.up])
 
     # --- changes of role
 

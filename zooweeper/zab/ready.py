@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from zooweeper.model.durable import Record
 from zooweeper.model.entry import Batch
+from zooweeper.model.members import Membership
 from zooweeper.zab.messages import BarrierAnswer, Forward, Message, SnapBegin, SnapChunk
 
 
@@ -21,6 +22,7 @@ class Ready:
     reports: list[tuple[int, bytes]] = field(default_factory=list)  # leader: of followers, with their pongs
     forwards: list[Forward] = field(default_factory=list)  # leader: requests of followers to order
     barriers: list[BarrierAnswer] = field(default_factory=list)  # our own questions, answered
+    members: Membership | None = None  # be connected with these from now on
     snapshots: list[int] = field(default_factory=list)  # leader: learners that need the state from the replica
     stop: str = ""
 
@@ -34,5 +36,6 @@ class Ready:
             or self.forwards
             or self.barriers
             or self.snapshots
+            or self.members is not None
             or self.stop
         )
