@@ -10,7 +10,7 @@ import pytest
 from zooweeper.cli import ports, settings
 from zooweeper.cli.serve import parse_member
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
-from zooweeper.model.config import Address
+from zooweeper.model.config import Address, ClientPort
 
 THREE = EnsembleSettings("c1", tuple(settings.member_at(node, None) for node in (1, 2, 3)))
 
@@ -113,6 +113,22 @@ def member(**changes: object) -> str:
         (changed(routes={"0": "h:1"}), "routes must be an object of members' ids"),
         (changed(routes={"2": "h"}), "not an address"),
         (changed(routes={"2": 5}), "route 2 must be text"),
+        (changed(clients=[]), "clients must be an object"),
+        (changed(clients={"word": []}), "unknown setting word of clients; known: announced, "),
+        (changed(clients={"words": "ruok"}), "words must be a list"),
+        (changed(clients={"words": [5]}), "a word must be text"),
+        (changed(clients={"words": ["ruok"] * 101}), "words must be a list"),
+        (changed(clients={"secure": "h"}), "not an address"),
+        (changed(clients={"secure": 5}), "secure must be text"),
+        (changed(clients={"read_only": 1}), "read_only must be true or false"),
+        (changed(clients={"per_address_max": True}), "per_address_max must be a whole number"),
+        (changed(clients={"per_address_max": -1}), "per_address_max is a number of connections"),
+        (changed(clients={"session_min_ms": 0}), "session_min_ms and session_max_ms are milliseconds"),
+        (changed(clients={"session_min_ms": 9, "session_max_ms": 8}), "session_min_ms and session_max_ms are"),
+        (changed(clients={"session_max_ms": 10**9}), "session_min_ms and session_max_ms are milliseconds"),
+        (changed(clients={"plain": False}), "neither a plain nor a secure port"),
+        (changed(clients={"tls_cert": None}), "tls_cert must be text"),
+        (changed(reconfig=0), "reconfig must be true or false"),
         (member(grpc="h:" + "9" * 5000), "grpc must be text of at most 255 bytes"),
         ("[" * 100_000, "is not JSON"),
         (" " * 2_000_000 + "{}", "is larger than 1 MiB"),
@@ -123,6 +139,31 @@ def test_mistakes_are_one_line(tmp_path: Path, content: str, line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.read_node(tmp_path)
     assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_zookeeper_port(tmp_path: Path) -> None:
+    settings.write_node(tmp_path, 1, THREE)
+    assert settings.read_node(tmp_path).clients == ClientPort() and settings.read_node(tmp_path).reconfig
+    given: dict[str, Any] = {
+        "words": ["*"],
+        "per_address_max": 0,
+        "session_min_ms": 4000,
+        "session_max_ms": 40000,
+        "plain": False,
+        "announced": False,
+        "read_only": False,
+        "secure": "[::1]:2281",
+        "tls_cert": "/etc/zoo/cert.pem",
+        "tls_key": "/etc/zoo/key.pem",
+        "tls_ca": "/etc/zoo/ca.pem",
+        "tls_optional": True,
+        "sasl_users": "/etc/zoo/users",
+    }
+    assert set(given) == {field.name for field in dataclasses.fields(ClientPort)}
+    settings.write_node(tmp_path, 1, THREE, clients=given, reconfig=False)
+    read = settings.read_node(tmp_path)
+    assert read.clients == ClientPort(**(given | {"words": ("*",), "secure": Address("::1", 2281)}))
+    assert not read.reconfig
 
 
 def test_no_file_is_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.model.config import Address, ClientPort, Config, Member, Timing
 from zooweeper.model.members import of_settings
 from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
@@ -28,6 +28,7 @@ NODES_MAX = 255
 FILE_BYTES_MAX = 1 << 20  # of a settings file
 SHOWN_MAX = 200  # characters of what somebody wrote, in an error
 HOUR_MS = 3_600_000
+WORDS_MAX = 100  # in a list of four-letter words
 
 
 class SettingsError(Exception):
@@ -127,6 +128,8 @@ def read_node(folder: Path) -> Config:
         data_dir=str(folder / DATA_FOLDER),
         timing=_timing(value.get("timing", {}), path),
         super_digest=_plain(value.get("super_digest", ""), "super_digest", path),
+        clients=_clients(value.get("clients", {}), path),
+        reconfig=_value(value.get("reconfig", True), bool, "reconfig", path),
         routes=_routes(value.get("routes", {}), path),
     )
 
@@ -219,6 +222,41 @@ def _routes(value: Any, path: Path) -> tuple[tuple[int, Address], ...]:
     if not isinstance(value, dict) or not all(1 <= number(id) <= NODES_MAX for id in value):
         raise SettingsError(f"{path}: routes must be an object of members' ids, 1 to {NODES_MAX}, and addresses")
     return tuple((number(id), parse_address(_plain(to, f"route {id}", path))) for id, to in value.items())
+
+
+def _clients(value: Any, path: Path) -> ClientPort:
+    """The settings of the ZooKeeper port; what is missing has its default."""
+    known = {field.name: field.default for field in fields(ClientPort)}
+    if not isinstance(value, dict):
+        raise SettingsError(f"{path}: clients must be an object of settings of the ZooKeeper port")
+    given: dict[str, Any] = {}
+    for key, item in value.items():
+        if key not in known:
+            raise SettingsError(f"{path}: unknown setting {_shown(key)} of clients; known: {', '.join(sorted(known))}")
+        if key == "secure":
+            given[key] = parse_address(_plain(item, key, path)) if item is not None else None
+        elif key == "words":
+            if not isinstance(item, list) or len(item) > WORDS_MAX:
+                raise SettingsError(f"{path}: words must be a list of four-letter words, or of *")
+            given[key] = tuple(_plain(word, "a word", path) for word in item)
+        elif isinstance(known[key], str):
+            given[key] = _plain(item, key, path)
+        else:
+            given[key] = _value(item, type(known[key]), key, path)
+    clients = ClientPort(**given)
+    if not 0 < clients.session_min_ms <= clients.session_max_ms <= HOUR_MS:
+        raise SettingsError(f"{path}: session_min_ms and session_max_ms are milliseconds, in this order, to {HOUR_MS}")
+    if clients.per_address_max < 0:
+        raise SettingsError(f"{path}: per_address_max is a number of connections, or 0 for no bound")
+    if clients.secure is None and not clients.plain:
+        raise SettingsError(f"{path}: clients have neither a plain nor a secure port")
+    return clients
+
+
+def _value(item: Any, kind: type, key: str, path: Path) -> Any:
+    if type(item) is not kind:
+        raise SettingsError(f"{path}: {key} must be {'true or false' if kind is bool else 'a whole number'}")
+    return item
 
 
 def _timing(value: Any, path: Path) -> Timing:
