@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from tests.interop.differential.differences import explanation
-from tests.interop.differential.play import Answer, Player
+from tests.interop.differential.play import COUNTERS, Answer, Player
 from tests.interop.differential.steps import Open, Step, requests, show
 
 
@@ -55,9 +55,10 @@ def _both(theirs: tuple[str, dict[str, object]] | None, ours: tuple[str, dict[st
 def play(theirs: Player, ours: Player, script: Iterable[Step], tally: Tally) -> Difference | None:
     """Both play one script, from an empty tree on; the first difference that has no reason."""
     played: list[Step] = []
-    roots = [player.reset() for player in (theirs, ours)]
-    for player in (theirs, ours):
-        player.raise_root(max(root["version"] for root in roots), max(root["cversion"] for root in roots))
+    stats = [player.reset() for player in (theirs, ours)]
+    for path in stats[0]:
+        for player in (theirs, ours):
+            player.raise_counters(path, *(max(stat[path][key] for stat in stats) for key in COUNTERS))
     for step in script:
         played.append(step)
         first, second = theirs.play(step), ours.play(step)

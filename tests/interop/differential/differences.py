@@ -24,18 +24,26 @@ CONFIG = "/zookeeper/config"
 class Row:
     name: str
     reason: str
-    explains: Callable[[Step, list[Frame], list[Frame]], bool]  # one frame of each, if they sent equally many; else all
+    explains: Callable[[Step, list[Frame], list[Frame]], bool]
+    """Of one session: one frame of each, if they sent it equally many; else all."""
     parts: bool = False
 
 
 def explanation(step: Step, theirs: Answer, ours: Answer) -> list[Row] | None:
     """The reasons for all that differs; None: something has none."""
-    if [name for name, _ in theirs] == [name for name, _ in ours]:
-        pairs = [([first], [second]) for (_, first), (_, second) in zip(theirs, ours, strict=True) if first != second]
-    else:
-        pairs = [([frame for _, frame in theirs], [frame for _, frame in ours])]
-    rows = [next((row for row in ROWS if row.explains(step, *pair)), None) for pair in pairs]
-    return None if None in rows else [row for row in rows if row is not None]
+    rows: list[Row] = []
+    for session in dict.fromkeys(name for name, _ in theirs + ours):
+        first, second = ([frame for name, frame in answer if name == session] for answer in (theirs, ours))
+        pairs = [(first, second)]
+        if len(first) == len(second):
+            pairs = [([one], [other]) for one, other in zip(first, second, strict=True)]
+        for one, other in pairs:
+            if one != other:
+                row = next((row for row in ROWS if row.explains(step, one, other)), None)
+                if row is None:
+                    return None
+                rows.append(row)
+    return rows
 
 
 def _differ_in(theirs: list[Frame], ours: list[Frame], *keys: str) -> bool:
@@ -75,9 +83,15 @@ def _unknown_operation(step: Step, theirs: list[Frame], ours: list[Frame]) -> bo
 
 
 def _standalone_config(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return any(isinstance(ask, Ask) and ask.fields and ask.fields[0] == CONFIG for ask in requests(step)) and (
-        _differ_in(theirs, ours, "stat", "data")
-    )
+    return any(_names(ask, CONFIG) for ask in requests(step)) and _differ_in(theirs, ours, "stat", "data")
+
+
+def _echo_of_sync(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return _differ_in(theirs, ours, "path") and ours[0].get("code") == wire.SYNC and not _possible(ours[0]["path"])
+
+
+def _odd_container(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return isinstance(step, Raw) and step.code == wire.CREATE_CONTAINER and ours[-1].get("error") == BAD_ARGUMENTS
 
 
 def _empty_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
@@ -104,13 +118,25 @@ def _null_in_acl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
 
 
 def _guarded_event_of_set_watches(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    told, rest = [frame | {"zxid": 0} for frame in ours if "event" in frame], iter(theirs)
-    return (
-        _asks(step, wire.SET_WATCHES, wire.SET_WATCHES2)
-        and ours[-1] == theirs[-1]
-        and len(ours) < len(theirs)
-        and all(any(frame | {"zxid": 0} == event for frame in rest) for event in told)
-    )
+    return _asks(step, wire.SET_WATCHES, wire.SET_WATCHES2) and _fewer_events(theirs, ours)
+
+
+def _event_of_closing(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return _asks(step, wire.CLOSE_SESSION) and "closed" in ours[-1].values() and _fewer_events(theirs, ours)
+
+
+def _fewer_events(theirs: list[Frame], ours: list[Frame]) -> bool:
+    """Whether ours has all but some events."""
+    plain = [[frame | {"zxid": 0} if "event" in frame else frame for frame in frames] for frames in (theirs, ours)]
+    left = iter(plain[1])
+    missed = []
+    waiting = next(left, None)
+    for frame in plain[0]:
+        if frame == waiting:
+            waiting = next(left, None)
+        else:
+            missed.append(frame)
+    return waiting is None and all("event" in frame for frame in missed)
 
 
 def _ahead_of_all(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
@@ -274,6 +300,22 @@ ROWS: tuple[Row, ...] = (
         "events that setWatches finds, of znodes that may not be read",
         "ZooKeeper tells them to anybody; here they are kept back as all other events of such znodes are",
         _guarded_event_of_set_watches,
+    ),
+    Row(
+        "events of the end of one's own session, of znodes that not everybody may read",
+        "ZooKeeper sends them before the answer; here the session's identities end with it, and nobody listens",
+        _event_of_closing,
+    ),
+    Row(
+        "the path that sync gives back",
+        "ZooKeeper gives back null for null, and ? for half a character; here null is empty, and the rest as it came",
+        _echo_of_sync,
+    ),
+    Row(
+        "createContainer with a flag of another kind of create",
+        "ZooKeeper makes a container of it, numbered or owned by a session as well; here it is BadArguments",
+        _odd_container,
+        parts=True,
     ),
     Row(
         "a session that has ended, of a client that is ahead of the server",

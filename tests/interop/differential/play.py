@@ -8,6 +8,7 @@ the step have come before the next one begins.
 
 import bisect
 import time
+from itertools import groupby
 from typing import Any
 
 from tests.interop.differential import wire
@@ -19,7 +20,9 @@ OPEN_ACL = ((31, "world", "anyone"),)
 SUPER = b"super:test"
 SUPER_DIGEST = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
 CLOSING = -6, -115  # errors after which a server closes the connection
-BUILT_IN = ("/zookeeper", "/zookeeper/quota", "/zookeeper/config")
+CONFIG = "/zookeeper/config"
+BUILT_IN = {"/": OPEN_ACL, "/zookeeper": OPEN_ACL, "/zookeeper/quota": OPEN_ACL, CONFIG: ((1, "world", "anyone"),)}
+COUNTERS = "version", "cversion", "aversion"
 Answer = list[tuple[str, Frame]]  # (session, frame), as they came
 
 
@@ -53,10 +56,12 @@ class Player:
         for name, one in self._sessions.items():
             self._seen[name].append(one.seen)
         self._note_writes(answer)
+        if any(ask.code == wire.CLOSE_SESSION for ask in requests(step)):
+            answer = _sorted_events(answer)  # ZooKeeper deletes the ephemerals of a session in no order
         return [(name, self._plain(frame)) for name, frame in answer]
 
-    def reset(self) -> dict[str, int]:
-        """Nothing is left of the script but what the root remembers: its Stat."""
+    def reset(self) -> dict[str, dict[str, int]]:
+        """Nothing is left of the script but what the built-in nodes remember: their Stats."""
         self._script, self._step = self._script + 1, 0
         self._now = f"before script {self._script}"
         for session in self._sessions.values():
@@ -69,21 +74,28 @@ class Player:
             self._janitor.connect(0, 40_000, 0, None, None)
             self._tell(self._janitor, wire.AUTH, (0, "digest", SUPER), wire.XID_AUTH)
         self._tell(self._janitor, wire.SYNC, ("/",))
-        for path in ("/", *BUILT_IN):
-            self._tell(self._janitor, wire.SET_ACL, (path, OPEN_ACL, -1))
+        for path, acl in BUILT_IN.items():
+            self._tell(self._janitor, wire.SET_ACL, (path, acl, -1))
         self._tell(self._janitor, wire.SET_DATA, ("/", b"", -1))
-        self._tell(self._janitor, wire.SET_ACL, ("/zookeeper/config", ((1, "world", "anyone"),), -1))
         self._clear("/")
-        root: dict[str, int] = self._tell(self._janitor, wire.EXISTS, ("/", False))["stat"]
-        return root
+        return {path: self._stat(path) for path in BUILT_IN}
 
-    def raise_root(self, version: int, cversion: int) -> None:
-        """Brings the root's counters up to these, for they go on over all scripts."""
-        while (root := self._tell(self._janitor, wire.EXISTS, ("/", False))["stat"])["version"] < version:
-            self._tell(self._janitor, wire.SET_DATA, ("/", b"", -1))
-        for _ in range((cversion - root["cversion"]) // 2):
-            self._tell(self._janitor, wire.CREATE, ("/once", b"", OPEN_ACL, 0))
-            self._tell(self._janitor, wire.DELETE, ("/once", -1))
+    def raise_counters(self, path: str, version: int, cversion: int, aversion: int) -> None:
+        """Brings a built-in node's counters up to these, for they go on over all scripts."""
+        stat = self._stat(path)
+        for _ in range(stat["aversion"], aversion):
+            self._tell(self._janitor, wire.SET_ACL, (path, BUILT_IN[path], -1))
+        if path == CONFIG:
+            return
+        for _ in range(stat["version"], version):
+            self._tell(self._janitor, wire.SET_DATA, (path, b"", -1))
+        for _ in range(stat["cversion"], cversion, 2):
+            self._tell(self._janitor, wire.CREATE, (f"{path.rstrip('/')}/once", b"", OPEN_ACL, 0))
+            self._tell(self._janitor, wire.DELETE, (f"{path.rstrip('/')}/once", -1))
+
+    def _stat(self, path: str) -> dict[str, int]:
+        stat: dict[str, int] = self._tell(self._janitor, wire.EXISTS, (path, False))["stat"]
+        return stat
 
     def close(self) -> None:
         for session in (*self._sessions.values(), self._janitor):
@@ -231,3 +243,13 @@ class Player:
         if self._times.setdefault(zxid, ms) != ms:
             return f"{ms - self._times[zxid]} ms off"
         return "then" if abs(time.time() * 1000 - ms) < 3_600_000 else "at another time"
+
+
+def _sorted_events(answer: Answer) -> Answer:
+    """The answer with each run of events to one session in the order of their paths."""
+    runs = groupby(answer, lambda item: (item[0], "event" in item[1]))
+    return [
+        item
+        for (_, events), run in runs
+        for item in (sorted(run, key=lambda item: (item[1]["path"], item[1]["type"])) if events else run)
+    ]
