@@ -336,7 +336,7 @@ class CoreClient:
                     self.on_lost()
             case messages.Fired():
                 self.program.append(Told(thing.watcher, thing.type, thing.path, thing.zxid))
-                self.on_event(Notice(0, thing.zxid, thing.type, thing.path))
+                self.on_event(Notice((0,), thing.zxid, thing.type, thing.path))
             case messages.Request():
                 self._settled(thing)
 

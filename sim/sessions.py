@@ -21,7 +21,7 @@ from zooweeper.ops.session import AddIdentity, CloseSession
 from zooweeper.ops.table import OPS
 from zooweeper.ops.watches import RemoveWatches
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
-from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Answer, Hangup, Notice, Refused, Welcome, receivers
 
 TIMEOUT_MS = 4000
 RESULTS = 32
@@ -100,12 +100,13 @@ class Doors:
         return link
 
     def deliver(self, node: Node, delivery: Any) -> None:
-        link = self.links.get((node.id, node.life, delivery.connection))
-        if link is not None:
-            link.down.push(delivery)
-            link.open = link.open or type(delivery) is Welcome
-            if isinstance(delivery, Refused | Hangup):
-                self.links.pop((node.id, node.life, delivery.connection))
+        for number in receivers(delivery):
+            link = self.links.get((node.id, node.life, number))
+            if link is not None:
+                link.down.push(delivery)
+                link.open = link.open or type(delivery) is Welcome
+                if isinstance(delivery, Refused | Hangup):
+                    self.links.pop((node.id, node.life, number))
 
     def crashed(self, node: Node) -> None:
         """All connections of a process end; what was on the way may still arrive."""

@@ -33,6 +33,7 @@ from zooweeper.ops.table import OPS
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Received, Tick
 from zooweeper.replica.inspect import Inspection
+from zooweeper.replica.outbox import receivers
 from zooweeper.replica.replica import Replica
 from zooweeper.replica.status import Status
 from zooweeper.runtime.gateway import Sink
@@ -59,8 +60,9 @@ def _settle(replica: Replica, sinks: dict[int, Sink]) -> None:
     while outbox := replica.take():
         assert not outbox.stop, outbox.stop
         for delivery in outbox.deliver:
-            if delivery.connection in sinks:
-                sinks[delivery.connection].deliver(delivery)
+            for connection in receivers(delivery):
+                if connection in sinks:
+                    sinks[connection].deliver(delivery)
         for _, message in outbox.after:
             replica.step(Received(1, message))
         for event in outbox.written:

@@ -233,8 +233,9 @@ class World:
         result = execute(self.state, entry)
         self.log.append((entry.code, result.error))
         events = self.watches.trigger(result.changes, lambda number: ())
-        for number, type, path in events:
-            self._notice(self.links[number - 1], Item(zxid=entry.zxid, event=int(type), path=path))
+        for numbers, type, path in events:
+            for number in numbers:
+                self._notice(self.links[number - 1], Item(zxid=entry.zxid, event=int(type), path=path))
         if entry.code in (OpenSession.code, Attach.code):
             self._welcome(link, entry, result.error, result.body)
         elif waiting is not None and link is not None:

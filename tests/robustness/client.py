@@ -118,7 +118,7 @@ class RealLink:
     def _item(self, item: messages.Item) -> Answer | Notice:
         if item.xid:
             return Answer(self.number, item.xid, item.zxid, item.error, item.body, item.stale, item.detail)
-        return Notice(self.number, item.zxid, item.event, item.path)
+        return Notice((self.number,), item.zxid, item.event, item.path)
 
 
 class RealClient(CoreClient):

@@ -26,7 +26,7 @@ from zooweeper.ops.read import Exists
 from zooweeper.ops.session import CloseSession, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Heard
-from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome, receivers
 from zooweeper.replica.replica import Replica
 
 SESSION_TIMEOUT_MS = 4000
@@ -151,7 +151,8 @@ class ReplicaRunner(ZabRunner):
         for to, message in outbox.now:
             self.send(node, to, message)
         for delivery in outbox.deliver:
-            self.lines.append(f"{node.id} {self._delivery(delivery)}")
+            for connection in receivers(delivery):
+                self.lines.append(f"{node.id} {self._delivery(delivery, connection)}")
         if outbox.disk or (outbox.after and node.jobs):
             node.jobs.append((outbox.disk, outbox.after))
         else:
@@ -161,8 +162,8 @@ class ReplicaRunner(ZabRunner):
             self.lines.append(f"{node.id} stops: {outbox.stop}")
         self._digests()
 
-    def _delivery(self, delivery: Any) -> str:
-        client = next((one for one in self.clients.values() if one.connection == delivery.connection), None)
+    def _delivery(self, delivery: Any, connection: int) -> str:
+        client = next((one for one in self.clients.values() if one.connection == connection), None)
         name = client.name if client is not None else "nobody"
         match delivery:
             case Welcome():

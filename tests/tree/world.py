@@ -87,4 +87,5 @@ class World:
 
     def fire(self, connection_identities: dict[int, tuple[Id, ...]] | None = None) -> list[tuple[int, int, str]]:
         """The events of the last entry."""
-        return self.watches.trigger(self.last.changes, lambda one: (connection_identities or {}).get(one, ()))
+        fired = self.watches.trigger(self.last.changes, lambda one: (connection_identities or {}).get(one, ()))
+        return [(connection, type, path) for connections, type, path in fired for connection in connections]

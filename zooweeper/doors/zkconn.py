@@ -97,18 +97,6 @@ class Port:
         self.sasl: Callable[[], SaslServer] | None = None  # begins an exchange
         self.traffic = Traffic()
         self.visited = False  # there are, or were, visitors
-        self._event = Notice(0, 0, 0, "")
-        self._event_frame = b""
-
-    def event_frame(self, item: Notice) -> bytes:
-        """The bytes of an event, encoded once for all its watchers."""
-        last = self._event
-        if last.path != item.path or last.zxid != item.zxid or last.type != item.type:
-            path = item.path.encode("utf-8", "surrogatepass")
-            length = _EVENT.size - 4 + len(path)
-            self._event = item
-            self._event_frame = _EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)) + path
-        return self._event_frame
 
 
 class WireConnection:
@@ -441,8 +429,12 @@ class WireConnection:
         self._port.traffic.response_bytes.add(_REPLY_BYTES + len(body))
 
     def _notice(self, item: Notice) -> None:
+        if not item.frame:
+            path = item.path.encode("utf-8", "surrogatepass")
+            length = _EVENT.size - 4 + len(path)
+            item.frame = _EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)) + path
         self._zxid = item.zxid
-        self._put(self._port.event_frame(item))
+        self._put(item.frame)
 
     def _welcome(self, item: Welcome) -> None:
         self.state = State.OPEN

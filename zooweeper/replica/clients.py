@@ -403,7 +403,7 @@ class Clients:
             answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.about)
         else:
             answer = Answer(connection.id, ask.xid, state.zxid, 0, result.encode(), stale)
-        deliver.extend(Notice(connection.id, state.zxid, type, path) for type, path in view.events)
+        deliver.extend(Notice((connection.id,), state.zxid, type, path) for type, path in view.events)
         deliver.append(answer)
 
     # --- barriers

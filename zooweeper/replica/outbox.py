@@ -30,12 +30,13 @@ class Answer:
 
 @dataclass(slots=True)
 class Notice:
-    """A watch event; always before the answer that shows the new state."""
+    """A watch event, and who is told; always before the answers that show the new state."""
 
-    connection: int
+    connections: tuple[int, ...]
     zxid: int
     type: int  # model/events.py:EventType
     path: str
+    frame: bytes = field(default=b"", compare=False, repr=False)  # for a door: encoded once, whoever is told
 
 
 @dataclass(slots=True)
@@ -76,6 +77,11 @@ class Hangup:
 
 
 Delivery = Answer | Notice | Welcome | Alive | Refused | Hangup
+
+
+def receivers(delivery: Delivery) -> tuple[int, ...]:
+    """The connections it is for."""
+    return delivery.connections if isinstance(delivery, Notice) else (delivery.connection,)
 
 
 @dataclass(slots=True)

@@ -285,8 +285,8 @@ class Replica:
 
     def _notice(self, zxid: int, changes: list[Any]) -> None:
         deliver = self.outbox.deliver
-        for connection, type, path in self.watches.trigger(changes, self.clients.identities):
-            deliver.append(Notice(connection, zxid, type, path))
+        for connections, type, path in self.watches.trigger(changes, self.clients.identities):
+            deliver.append(Notice(connections, zxid, type, path))
 
     def _install(self, item: SnapBegin | SnapChunk) -> None:
         """Take over the leader's state, piece by piece."""

@@ -14,8 +14,6 @@ from logging import getLogger
 from typing import Any, Protocol
 
 from zooweeper.model.durable import Cut, Installed, Record
-from zooweeper.model.errors import ThrottledOp
-from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.model.members import Membership
 from zooweeper.model.zxid import show
 from zooweeper.replica.events import Disconnect, Event, PeerDown, PeerUp, Received, SnapshotWritten
@@ -24,6 +22,7 @@ from zooweeper.replica.outbox import Outbox
 from zooweeper.replica.status import Status
 from zooweeper.runtime import clock
 from zooweeper.runtime.gateway import Sink
+from zooweeper.runtime.outgoing import Outgoing
 from zooweeper.zab.messages import Message
 
 EXIT_BROKEN = 1  # a mistake in the program
@@ -86,8 +85,8 @@ class Node:
         self._fatal = fatal
         self._tick_s = tick_ms / 1000
         self._loop = asyncio.get_running_loop()
-        self._sinks: dict[int, Sink] = {}
-        self._connections = 0
+        self._clients = Outgoing()
+        self._telling = False  # a call of _tell is on its way
         self._draining = False  # a drain is scheduled
         self._stopped = False
         self._held: deque[Held] = deque()
@@ -147,14 +146,10 @@ class Node:
     # --- as the gateway of the doors
 
     def register(self, sink: Sink) -> int:
-        if len(self._sinks) >= CONNECTIONS_MAX:
-            raise ThrottledOp(f"this node has {CONNECTIONS_MAX} connections already")
-        self._connections += 1
-        self._sinks[self._connections] = sink
-        return self._connections
+        return self._clients.register(sink)
 
     def disconnect(self, connection: int) -> None:
-        if self._sinks.pop(connection, None) is not None:
+        if self._clients.forget(connection):
             self.step(Disconnect(connection))
 
     def status(self) -> Status:
@@ -226,10 +221,8 @@ class Node:
             self.disk.submit(outbox.disk, self._token)
         for peer, message in outbox.now:
             self.net.send(peer, message)
-        for delivery in outbox.deliver:
-            sink = self._sinks.get(delivery.connection)
-            if sink is not None:
-                sink.deliver(delivery)
+        self._clients.deliver(outbox.deliver)
+        self._tell_later()
         if not outbox.disk and (outbox.after or outbox.written):
             if self._held:
                 self._held.append(Held(self._token, outbox))
@@ -240,6 +233,23 @@ class Node:
             self.removed = True
             self.stop()
             self.on_removed()
+
+    def _tell_later(self) -> None:
+        if self._clients.waiting and not self._telling:
+            self._telling = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """Some of those who wait for an event that many watch."""
+        self._telling = False
+        if self._stopped:
+            return
+        try:
+            self._clients.tell_some()
+        except BaseException:
+            self._break("broken event=tell")
+            raise
+        self._tell_later()
 
     # --- what the log says
 

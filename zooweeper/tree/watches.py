@@ -14,7 +14,7 @@ from zooweeper.model.limits import WATCHES_PER_CONNECTION_MAX
 from zooweeper.model.paths import parent
 from zooweeper.tree.journal import Change, ChangeKind
 
-Fired = tuple[int, int, str]  # connection, event type, path
+Fired = tuple[tuple[int, ...], int, str]  # connections, event type, path
 Watchers = dict[str, dict[int, int]]  # path → connection → modes
 
 _STANDARD, _PERSISTENT, _RECURSIVE = 1, 2, 4
@@ -129,8 +129,16 @@ class WatchTable:
         if not watchers:
             return {}
         told = {connection: None for connection, mine in watchers.items() if mine & modes}
-        for connection in told:
-            self._drop(table, connection, path, _STANDARD)
+        left = {connection: mine & ~_STANDARD for connection, mine in watchers.items() if mine != _STANDARD}
+        if left:
+            table[path] = left
+        else:
+            del table[path]
+        if len(left) < len(watchers):
+            others = (self._children if table is self._data else self._data).get(path, ())
+            for connection in watchers:
+                if connection not in left and connection not in others:
+                    self._unwatch(connection, path)
         return told
 
     def _match_above(self, path: str, told: dict[int, None]) -> None:
@@ -150,9 +158,12 @@ class WatchTable:
         identities: Callable[[int], Sequence[Id]],
         fired: list[Fired],
     ) -> None:
-        for connection in told:
-            if acl is OPEN or allows(acl, Perm.READ, identities(connection)):
-                fired.append((connection, int(type), path))
+        if acl is OPEN:
+            connections = tuple(told)
+        else:
+            connections = tuple(one for one in told if allows(acl, Perm.READ, identities(one)))
+        if connections:
+            fired.append((connections, int(type), path))
 
     def _drop(self, table: Watchers, connection: int, path: str, modes: int) -> None:
         """Take these modes out of a table, and all entries that are empty then."""
@@ -170,7 +181,11 @@ class WatchTable:
             del table[path]
         other = self._children if table is self._data else self._data
         if connection not in other.get(path, ()):
-            watched = self._watched[connection]
-            watched.pop(path, None)
-            if not watched:
-                del self._watched[connection]
+            self._unwatch(connection, path)
+
+    def _unwatch(self, connection: int, path: str) -> None:
+        """Neither table has the path for the connection any more."""
+        watched = self._watched[connection]
+        del watched[path]
+        if not watched:
+            del self._watched[connection]
