@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bench.bars import all_kills, catch_up, leader_kills, majority, memory, moves, requests, start
+from bench.bars import all_kills, catch_up, crowd, leader_kills, majority, memory, moves, requests, start
 from bench.figures import Bar
 from bench.say import Say
 
@@ -17,4 +17,5 @@ BARS: dict[str, Measure] = {
     "requests": requests.measure,
     "memory": memory.measure,
     "moves": moves.measure,
+    "crowd": crowd.measure,
 }
