@@ -4,9 +4,10 @@ Rules: imports only what a node needs, for every node of an ensemble pays for it
 commands below, not with `python -m zooweeper.cli.serve`, by which ensembles start their nodes).
 """
 
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from zooweeper.cli.settings import (
     make_member,
     number,
     parse_address,
+    read_credential,
     read_node,
     write_node,
 )
@@ -35,11 +37,12 @@ _MEMBER = re.compile(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--dir DIR`, and nothing else: the node's settings are in its folder."""
-    if len(arguments) != 2 or arguments[0] != "--dir":
-        print("zooweeper serve: expected --dir DIR; see zooweeper serve --help", file=sys.stderr)
+    """`--dir DIR`, the node's folder with its settings, or `--config FILE`, a zoo.cfg; and nothing else."""
+    ways = {"--dir": run, "--config": run_zoo_cfg}
+    if len(arguments) != 2 or arguments[0] not in ways:
+        print("zooweeper serve: expected --dir DIR or --config FILE; see zooweeper serve --help", file=sys.stderr)
         return USAGE
-    return run(Path(arguments[1]))
+    return ways[arguments[0]](Path(arguments[1]))
 
 
 def run(folder: Path) -> int:
@@ -54,16 +57,50 @@ def run(folder: Path) -> int:
     return run_node(config)
 
 
-def make_folder(folder: Path, node: int, cluster: str, members: Sequence[Member], rejoin: bool) -> None:
-    """The folder of one node, with its settings and an empty data folder. SettingsError when it cannot be."""
+def run_zoo_cfg(path: Path) -> int:
+    """Runs the node that a ZooKeeper configuration file describes; makes its data folder at its first start."""
+    from zooweeper.cli.zoocfg import FLAGS, read_zoo_cfg
+    from zooweeper.cli.zoofolder import prepare_folder
+    from zooweeper.storage.folder import FolderError
+
+    try:
+        found = read_zoo_cfg(path, os.environ.get(FLAGS, ""))
+        _complain(found.warnings)
+        _complain(prepare_folder(found))
+    except SettingsError as error:
+        _complain([str(error)])
+        return USAGE
+    except (FolderError, OSError) as error:
+        _complain([str(error)])
+        return BAD_FOLDER
+    from zooweeper.cli.node import run_node
+
+    return run_node(found.config)
+
+
+def _complain(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"zooweeper serve: {line}", file=sys.stderr, flush=True)
+
+
+def make_folder(
+    folder: Path, node: int, cluster: str, members: Sequence[Member], rejoin: bool, credential: Path | None = None
+) -> None:
+    """The folder of one node, with its settings and an empty data folder. `credential`: the file of the super user's
+    `user:password`. SettingsError when it cannot be."""
     from zooweeper.cli.ensemble import format_node
+    from zooweeper.doors.identify import digest_of
 
     if node not in [member.id for member in members]:
         raise SettingsError(f"--id {node} is not one of the members")
     if (folder / DATA_FOLDER).exists():
         raise SettingsError(f"{folder / DATA_FOLDER} exists already; a node is made once")
+    more = {}
+    if credential is not None:
+        given = read_credential(credential)
+        more["super_digest"] = digest_of(given.partition(":")[0], given.encode())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_node(folder, node, EnsembleSettings(cluster, tuple(members)))
+    write_node(folder, node, EnsembleSettings(cluster, tuple(members)), **more)
     format_node(folder, cluster, node, voting=not rejoin)
 
 
@@ -86,18 +123,26 @@ def __getattr__(name: str) -> "click.Command":
     from zooweeper.cli.app import example
     from zooweeper.cli.exits import Failure
 
-    def serve(folder: str) -> int:
-        """Runs the node in a folder, in the foreground, until SIGTERM or Ctrl-C."""
-        return run(Path(folder))
+    def serve(folder: str | None, config: str | None) -> int:
+        """Runs a node in the foreground, until SIGTERM or Ctrl-C: the one in a folder, or the one that a ZooKeeper
+        configuration file describes."""
+        if folder is not None and config is None:
+            return run(Path(folder))
+        if config is not None and folder is None:
+            return run_zoo_cfg(Path(config))
+        raise Failure("expected --dir DIR or --config FILE", USAGE)
 
-    def init(folder: str, node: int, cluster: str, members: tuple[str, ...], rejoin: bool) -> None:
+    def init(
+        folder: str, node: int, cluster: str, members: tuple[str, ...], rejoin: bool, credential: str | None
+    ) -> None:
         """Makes the folder of one node of an ensemble over several hosts. (./deploy.sh does it on one host.)
 
         With --rejoin the node comes into an ensemble that runs, as a new member (zooweeper member add says how) or
         because it lost its folder: it has no vote until it has synchronized.
         """
         try:
-            make_folder(Path(folder), node, cluster, [parse_member(one) for one in members], rejoin)
+            given = Path(credential) if credential is not None else None
+            make_folder(Path(folder), node, cluster, [parse_member(one) for one in members], rejoin, given)
         except SettingsError as error:
             raise Failure(str(error), USAGE) from None
         print(f"next: zooweeper serve --dir {folder}")
@@ -108,8 +153,11 @@ def __getattr__(name: str) -> "click.Command":
             "serve",
             callback=serve,
             help=serve.__doc__,
-            params=[directory],
-            epilog=example("zooweeper serve --dir /var/lib/zooweeper"),
+            params=[
+                click.Option(["--dir", "folder"], metavar="DIR", help="The node's folder."),
+                click.Option(["--config"], metavar="FILE", help="A zoo.cfg (docs/zoo-cfg.md)."),
+            ],
+            epilog=example("zooweeper serve --dir /var/lib/zooweeper", "zooweeper serve --config /etc/zoo.cfg"),
         )
     return click.Command(
         "init",
@@ -129,10 +177,16 @@ def __getattr__(name: str) -> "click.Command":
             click.Option(
                 ["--rejoin"], is_flag=True, help="The ensemble runs: the node is new in it, or lost its folder."
             ),
+            click.Option(
+                ["--super", "credential"],
+                type=click.Path(dir_okay=False),
+                metavar="FILE",
+                help="super:password, of who may change members; only the digest is kept.",
+            ),
         ],
         epilog=example(
             "zooweeper init --dir /var/lib/zooweeper --id 1 --cluster shop \\",
-            "    --member 1=10.0.0.1 --member 2=10.0.0.2 --member 3=10.0.0.3",
+            "    --member 1=10.0.0.1 --member 2=10.0.0.2 --member 3=10.0.0.3 --super ~/.zooweeper-super",
         ),
     )
 

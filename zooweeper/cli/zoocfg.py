@@ -267,18 +267,18 @@ class _Reading:
         port = self._number("secureClientPort", 0, 0, 65535)
         if not port:
             return clients
-        if not self._text("ssl.keyStore.location"):
+        certificate, authority = self._store("ssl.keyStore"), self._store("ssl.trustStore")
+        if not certificate:
             raise self._bad("secureClientPort", "needs ssl.keyStore.location, a PEM file with certificate and key")
         auth = (self._text("ssl.clientAuth") or "need").lower()
         if auth not in CLIENT_AUTH:
             raise self._bad("ssl.clientAuth", f"is none, want or need, not {_shown(auth)}")
-        authority = self._store("ssl.trustStore")
         if auth != "none" and not authority:
             raise self._bad("secureClientPort", "needs ssl.trustStore.location, or ssl.clientAuth=none")
         return replace(
             clients,
             secure=Address("", port),
-            tls_cert=self._store("ssl.keyStore"),
+            tls_cert=certificate,
             tls_ca=authority if auth != "none" else "",
             tls_optional=auth == "want",
         )
