@@ -43,6 +43,8 @@ def explanation(step: Step, theirs: Answer, ours: Answer) -> list[Row] | None:
                 if row is None:
                     return None
                 rows.append(row)
+                if row.parts:
+                    return rows  # what comes after is no longer comparable
     return rows
 
 

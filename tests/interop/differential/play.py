@@ -194,7 +194,7 @@ class Player:
     # ---- making comparable
 
     def _note_writes(self, answer: Answer) -> None:
-        for number, (_, frame) in enumerate(answer):
+        for number, frame in enumerate(frame for _, frame in answer if "reply" in frame):
             done = frame.get("error") == 0 and not any(part.get("error") for part in frame.get("results", ()))
             if done and frame.get("code") in wire.WRITES and frame["zxid"] > self._newest:
                 self._zxids.append(int(frame["zxid"]))
