@@ -82,10 +82,7 @@ def test_every_operation_of_the_wire_has_its_vectors() -> None:
             name = by_hand.call(words)[0]
             (asked if side == ">" else answered).add(by_hand.CODES.get(name))
     assert asked >= ON_THE_WIRE
-    assert ON_THE_WIRE - answered <= WITHOUT_SUCCESS.keys(), "see the reasons"
-
-
-WITHOUT_SUCCESS = {16: "a lone node's membership does not change; the reply is that of getData"}
+    assert answered >= ON_THE_WIRE
 
 
 @pytest.mark.parametrize("code", sorted(ON_THE_WIRE))

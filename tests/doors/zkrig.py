@@ -9,7 +9,7 @@ from zooweeper.model.config import Address, ClientPort, Config, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, PeerDown, PeerUp, Received, Tick
 from zooweeper.replica.inspect import Inspection
-from zooweeper.replica.outbox import Delivery
+from zooweeper.replica.outbox import Delivery, receivers
 from zooweeper.replica.replica import Replica
 from zooweeper.replica.status import Status
 from zooweeper.runtime.gateway import Sink
@@ -46,8 +46,9 @@ class WireNode:
             assert not outbox.stop, outbox.stop
             for delivery in outbox.deliver:
                 self.delivered.append(delivery)
-                if delivery.connection in self.sinks:
-                    self.sinks[delivery.connection].deliver(delivery)
+                for connection in receivers(delivery):
+                    if connection in self.sinks:
+                        self.sinks[connection].deliver(delivery)
             for to, message in (*outbox.now, *outbox.after):
                 if to == 1:
                     self.replica.step(Received(1, message))
