@@ -12,7 +12,7 @@ from zooweeper.model.acl import OPEN, Acl
 from zooweeper.model.errors import BadArguments, ErrorCode, TooLarge, ZkError, error_for
 from zooweeper.model.events import WatcherType, WatchMode
 from zooweeper.model.limits import FRAME_BYTES_MAX, MULTI_PARTS_MAX
-from zooweeper.model.paths import validate
+from zooweeper.model.paths import CONFIG, validate
 from zooweeper.model.stat import Stat
 from zooweeper.ops.create import Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, GetAcl, GetData, SetAcl, SetData
@@ -31,6 +31,7 @@ from zooweeper.ops.read import (
     PathRequest,
     WhoAmI,
 )
+from zooweeper.ops.reconfig import Reconfig
 from zooweeper.ops.session import Auth, CloseSession, Sync
 from zooweeper.ops.watches import AddWatch, RemoveWatches, SetWatches2
 from zooweeper_client.messages import Arm, Request
@@ -333,6 +334,22 @@ class Calls:
             return found[: len(get)], found[len(get) :]
 
         return Call(MultiRead, request, decode, linear=linear)
+
+    # --- membership: the same below every chroot
+
+    def reconfig(
+        self, joining: str | None, leaving: str | None, new_members: str | None, from_config: int
+    ) -> Call[tuple[bytes, Stat]]:
+        request = Reconfig.Request(joining or None, leaving or None, new_members or None, from_config)
+
+        def decode(body: bytes) -> tuple[bytes, Stat]:
+            result = Reconfig.Result.decode(body)
+            return result.data or b"", result.stat
+
+        return Call(Reconfig, request, decode)
+
+    def config(self, linear: bool = False, watcher: Watcher = None) -> Call[tuple[bytes, Stat]]:
+        return Calls().get(CONFIG, linear, watcher)
 
     # --- watches, session
 

@@ -55,12 +55,14 @@ BadArgumentsError = BadArguments
 BadVersionError = BadVersion
 ConnectionClosedError = NotConnected
 InvalidACLError = InvalidAcl
+NewConfigNoQuorumError = NewConfigNoQuorum
 NoAuthError = NoAuth
 NoChildrenForEphemeralsError = NoChildrenForEphemerals
 NodeExistsError = NodeExists
 NoNodeError = NoNode
 NotEmptyError = NotEmpty
 OperationTimeoutError = OperationTimeout
+ReconfigInProcessError = ReconfigInProgress
 SessionExpiredError = SessionExpired
 SessionMovedError = SessionMoved
 UnimplementedError = Unimplemented
@@ -82,6 +84,7 @@ __all__ = [
     "InvalidAcl",
     "MarshallingError",
     "NewConfigNoQuorum",
+    "NewConfigNoQuorumError",
     "NoAuth",
     "NoAuthError",
     "NoChildrenForEphemerals",
@@ -102,6 +105,7 @@ __all__ = [
     "Outcome",
     "QuotaExceeded",
     "ReconfigDisabled",
+    "ReconfigInProcessError",
     "ReconfigInProgress",
     "ResultForgotten",
     "RuntimeInconsistency",

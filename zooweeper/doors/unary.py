@@ -172,6 +172,7 @@ class Unary:
 
     async def _status(self, request: pb.StatusRequest) -> pb.StatusReply:
         status, me = self._gateway.status(), self._config.me
+        admin = {member.id: str(member.admin) for member in self._config.members}  # the log does not know them
         return pb.StatusReply(
             id=status.id,
             role=status.role,
@@ -193,9 +194,17 @@ class Unary:
             cluster=self._config.cluster,
             version=self._version,
             members=[
-                pb.Member(id=one.id, grpc=str(one.grpc), wire=str(one.wire), admin=str(one.admin))
-                for one in self._config.members
+                pb.Member(
+                    id=one.id,
+                    grpc=str(one.grpc),
+                    wire=str(one.wire or ""),
+                    admin=admin.get(one.id, ""),
+                    observer=one.observer,
+                    peer=str(one.peer),
+                )
+                for one in status.members.servers
             ],
+            config_version=status.members.version,
         )
 
 

@@ -278,6 +278,32 @@ class Client(Session):
         """After it, this session's reads show everything that was acknowledged to anybody before it."""
         await self.ask(self.calls.sync(path))
 
+    # --- membership
+
+    async def get_config(
+        self, watch: OnEvent | None = None, *, consistency: Consistency = "local"
+    ) -> tuple[bytes, Stat]:
+        """The membership, a line `server.ID=HOST:PEER:GRPC:ROLE[;HOST:WIRE]` for each server and one with its version,
+        and the Stat of its znode, whose mzxid is the version; `watch(event)` is called once, when it changes."""
+        linear = is_linear(consistency)
+        return await self.ask_watching(lambda watcher: self.calls.config(linear, watcher), WatchKind.DATA, watch)
+
+    async def reconfig(
+        self,
+        joining: str | None = None,
+        leaving: str | None = None,
+        new_members: str | None = None,
+        from_config: int = -1,
+    ) -> tuple[bytes, Stat]:
+        """Change who belongs to the ensemble; the new membership and the Stat of its znode.
+
+        Either `joining` (servers as get_config shows them, between commas; one with a known id changes that server) and
+        `leaving` (ids), or `new_members`, all there shall be. `from_config`: only if the membership has this version.
+        The session must be the super user's. Raises NoAuth, BadArguments, BadVersion (somebody was faster),
+        NewConfigNoQuorum (too few of the new voters follow the leader yet), ReconfigInProgress, ReconfigDisabled.
+        """
+        return await self.ask(self.calls.reconfig(joining, leaving, new_members, from_config))
+
     # --- watches, identity
 
     def watch(self, path: str, recursive: bool = False, *, events_max: int = EVENTS_MAX) -> Watch:

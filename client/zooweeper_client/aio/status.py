@@ -23,6 +23,8 @@ class MemberAddresses:
     grpc: str
     wire: str
     admin: str
+    peer: str = ""
+    observer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class NodeStatus:
     cluster: str
     version: str
     phase: str
-    members: tuple[MemberAddresses, ...]  # of the ensemble, this node among them
+    members: tuple[MemberAddresses, ...]  # of the ensemble, as this node knows it
+    config_version: int = 0  # of that membership
 
 
 async def status(address: str, timeout: float = 2.0) -> NodeStatus:
@@ -85,5 +88,6 @@ async def status(address: str, timeout: float = 2.0) -> NodeStatus:
         reply.cluster,
         reply.version,
         reply.phase,
-        tuple(MemberAddresses(one.id, one.grpc, one.wire, one.admin) for one in reply.members),
+        tuple(MemberAddresses(one.id, one.grpc, one.wire, one.admin, one.peer, one.observer) for one in reply.members),
+        reply.config_version,
     )

@@ -421,6 +421,22 @@ class Client:
         """After it, this session's reads show everything that was acknowledged to anybody before it."""
         self._run(self._aio.sync(path))
 
+    # --- membership
+
+    def get_config(self, watch: OnEvent | None = None, *, consistency: Consistency = "local") -> tuple[bytes, Stat]:
+        """The membership as text, and the Stat of its znode; `watch(event)` is called once, when it changes."""
+        return self._run(self._aio.get_config(self._callback(watch), consistency=consistency))
+
+    def reconfig(
+        self,
+        joining: str | None = None,
+        leaving: str | None = None,
+        new_members: str | None = None,
+        from_config: int = -1,
+    ) -> tuple[bytes, Stat]:
+        """Change who belongs to the ensemble; see zooweeper_client.aio.Client.reconfig."""
+        return self._run(self._aio.reconfig(joining, leaving, new_members, from_config))
+
     # --- watches, identity
 
     def watch(self, path: str, recursive: bool = False, *, events_max: int = EVENTS_MAX) -> Watch:
