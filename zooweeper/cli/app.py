@@ -68,15 +68,16 @@ class App:
         from zooweeper.cli.status import ask_addresses, ask_members
 
         members = self.members()
-        if members:
-            return ask_members(members)
+        return ask_members(members) if members else ask_addresses(self.addresses())
+
+    def addresses(self) -> list[str]:
+        """The servers of the connect string."""
         from zooweeper_client.options import parse_hosts
 
         try:
-            addresses, _ = parse_hosts(self.hosts)
+            return [str(address) for address in parse_hosts(self.hosts)[0]]
         except ValueError as error:
             raise Failure(str(error), USAGE) from None
-        return ask_addresses([str(address) for address in addresses])
 
     def path(self, given: str) -> str:
         """An absolute path; in the shell relative ones start at its place. What else a path may be, the client says."""

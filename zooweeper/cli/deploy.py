@@ -14,18 +14,21 @@ from typing import NoReturn
 
 from zooweeper.cli import status, text
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
-from zooweeper.cli.settings import SettingsError, number
+from zooweeper.cli.settings import PORTS, SUPER_FILE, SettingsError, number
 from zooweeper.cli.status import Asker, Health, NodeStatus, health
 
 EXAMPLES = """\
 examples:
   ./deploy.sh 3                        three nodes on 127.0.0.1, ports 2181.., 5181.., 2888.., 8081..
   ./deploy.sh 5 --dir /tmp/five --base-port 21000
+  ./deploy.sh 3 --observers 2          and two more that follow and have no vote
   ./deploy.sh status                   who leads, who follows, do the replicas agree
   ./deploy.sh kill leader              kill -9; shows how long the others need
   ./deploy.sh start                    starts what is down
   ./deploy.sh restart 2
   ./deploy.sh logs 2
+  ./deploy.sh add                      one more node, while it runs; --observer: without a vote
+  ./deploy.sh remove 4                 one less
   ./deploy.sh stop                     all nodes, data stays
   ./deploy.sh wipe                     all nodes and all data
 """
@@ -51,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("node", nargs="?", help="a node's id; for kill also: leader")
     parser.add_argument("--dir", default=".zooweeper", help="folder of the data (default: .zooweeper here)")
     parser.add_argument("--base-port", type=int, help="wire P.., gRPC P+1000.., peers P+2000.., admin P+3000..")
+    parser.add_argument("--observers", type=int, default=0, help="so many more nodes without a vote")
+    parser.add_argument("--observer", action="store_true", help="of add: the node gets no vote")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="of status")
     given = parser.parse_args(argv)
     try:
         if number(given.what) >= 0:
-            return deploy(Path(given.dir), number(given.what), given.base_port)
+            return deploy(Path(given.dir), number(given.what), given.base_port, given.observers)
         command = COMMANDS.get(given.what)
         if command is None:
             parser.error(f'no such command "{given.what}"{text.did_you_mean(given.what, COMMANDS)}')
@@ -73,21 +78,21 @@ def open_ensemble(folder: Path) -> Ensemble:
     return Ensemble.open(folder)
 
 
-def deploy(folder: Path, nodes: int, base_port: int | None) -> int:
+def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0) -> int:
     """Makes the ensemble if there is none, starts what is down, waits until all serve."""
     began = time.monotonic()
     if (folder / "ensemble.json").exists():
         ensemble = Ensemble.open(folder)
-        if len(ensemble.members) != nodes:
+        if len(ensemble.members) != nodes + observers:
             raise EnsembleError(
-                f"the ensemble in {folder} has {len(ensemble.members)} nodes, not {nodes}; "
+                f"the ensemble in {folder} has {len(ensemble.members)} nodes, not {nodes + observers}; "
                 "wipe it first (./deploy.sh wipe) or choose another --dir"
             )
         first = ensemble.members[0].wire.port
         if base_port is not None and first != base_port:
             raise EnsembleError(f"the ensemble in {folder} has base port {first}, not {base_port}; wipe it first")
     else:
-        ensemble = Ensemble.create(folder, nodes, base_port)
+        ensemble = Ensemble.create(folder, nodes, base_port, observers)
     started = ensemble.start()
     rows = ensemble.wait_healthy()
     verdict = show(rows)
@@ -154,6 +159,7 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
         node = _one(ensemble, given)
     victim = next(one for one in before if one.id == node)
     rest = [member for member in ensemble.members if member.id != node]
+    voters = health(before).members
     with Asker([str(member.grpc) for member in rest]) as asker:
         asker.ask()  # so that the channels are there before the clock starts
         killed = time.monotonic()
@@ -164,13 +170,14 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
         if victim.role != "leader" or not rest:
             return 0
         while time.monotonic() - killed < ELECTION_S:
-            rows = [status.row(reply, "") for reply in asker.ask()]
+            replies = asker.ask()
+            rows = status.settle([status.row(reply, "") for reply in replies], replies)
             for one in rows:
                 if one.role == "leader" and one.serving and (one.epoch or 0) > (victim.epoch or 0):
                     took = (time.monotonic() - killed) * 1000
                     print(f"node {one.id} leads epoch {one.epoch} after {took:.0f} ms; next: ./deploy.sh start")
                     return 0
-            if sum(one.up for one in rows) < status.majority(len(ensemble.members)):
+            if sum(one.up and one.standing == status.VOTER for one in rows) < status.majority(voters):
                 break
     print("no majority is left, so nobody leads; bring nodes back: ./deploy.sh start")
     return 0
@@ -199,6 +206,34 @@ def _rejoin(ensemble: Ensemble, given: argparse.Namespace) -> int:
     return 0
 
 
+def _add(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    _refuse_node(given)
+    before = ensemble.hosts
+    one = ensemble.join(given.observer)
+    ensemble.start((one.id,))
+    place = ":".join(str(getattr(one, door).port) for door, _ in PORTS)
+    words = ["add", f"{one.id}={one.peer.host}:{place}", *(["--observer"] if given.observer else [])]
+    code = _member(ensemble, before, words)
+    return code or _status(ensemble, given)
+
+
+def _remove(ensemble: Ensemble, given: argparse.Namespace) -> int:
+    node = _one(ensemble, given)
+    code = _member(ensemble, ensemble.hosts, ["remove", str(node)])
+    if not code:
+        ensemble.stop((node,))  # if it has not left by itself
+        print(f"its folder is {ensemble.leave(node)}")
+        return _status(ensemble, given)
+    return code
+
+
+def _member(ensemble: Ensemble, hosts: str, words: list[str]) -> int:
+    """`zooweeper member`, as the super user of this ensemble; its exit code."""
+    from zooweeper.cli.main import run
+
+    return run(["member", *words, "--hosts", hosts, "--credential", str(ensemble.folder / SUPER_FILE)])
+
+
 COMMANDS: dict[str, Callable[[Ensemble, argparse.Namespace], int]] = {
     "status": _status,
     "stop": _stop,
@@ -208,6 +243,8 @@ COMMANDS: dict[str, Callable[[Ensemble, argparse.Namespace], int]] = {
     "wipe": _wipe,
     "logs": _logs,
     "rejoin": _rejoin,
+    "add": _add,
+    "remove": _remove,
 }
 
 
@@ -228,7 +265,8 @@ def _refuse_node(given: argparse.Namespace) -> None:
 
 def _wait_and_show(ensemble: Ensemble) -> None:
     running = ensemble.running()
-    if len(running) >= status.majority(len(ensemble.members)):
+    voters = [member.id for member in ensemble.members if not member.observer]
+    if sum(node in running for node in voters) >= status.majority(len(voters)):
         ensemble.wait_healthy(nodes=running)
     show(ensemble.status())
 

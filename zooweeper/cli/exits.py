@@ -20,6 +20,8 @@ CODES: dict[type[errors.ZkError], int] = {
     errors.ThrottledOp: RETRY,
     errors.Behind: RETRY,
     errors.SessionExpired: RETRY,
+    errors.NewConfigNoQuorum: RETRY,
+    errors.ReconfigInProgress: RETRY,
     errors.NoAuth: DENIED,
     errors.AuthFailed: DENIED,
 }
@@ -33,6 +35,8 @@ NEXT_STEPS: dict[type[errors.ZkError], str] = {
     errors.AuthFailed: "ZOOWEEPER_AUTH must be digest:user:password",
     errors.NotConnected: "is it running? ./deploy.sh status; other addresses: --hosts or ZOOWEEPER_HOSTS",
     errors.NoQuorum: "zooweeper status shows who is missing; try again when a majority is back",
+    errors.NewConfigNoQuorum: "zooweeper member list shows who follows the leader; start the others first",
+    errors.ReconfigInProgress: "try again",
     errors.ThrottledOp: "try again",
     errors.ConnectionLoss: "whether it was done is unknown; look before you try again",
     errors.OperationTimeout: "whether it was done is unknown; look before you try again, or give a longer --timeout",

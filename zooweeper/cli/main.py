@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("zooweeper.cli.data:watch", "what happens to a znode, as it happens"),
     "sync": ("zooweeper.cli.data:sync", "wait until this node has seen all earlier writes"),
     "status": ("zooweeper.cli.inspect:status", "who leads, who follows, do the replicas agree"),
+    "member": ("zooweeper.cli.member:member", "who belongs to the ensemble; nodes join and leave"),
     "shell": ("zooweeper.cli.shell:shell", "all of these at a prompt"),
     "demo": ("zooweeper.cli.demo:demo", "kill the leader again and again; lose nothing"),
     "bench": ("zooweeper.cli.inspect:bench", "measure speed and recovery"),
