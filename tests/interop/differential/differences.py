@@ -14,6 +14,7 @@ from tests.interop.differential import wire
 from tests.interop.differential.play import Answer
 from tests.interop.differential.session import Frame
 from tests.interop.differential.steps import Ask, Batch, Open, Raw, Step, requests
+from tests.interop.differential.wire import Part
 
 MARSHALLING_ERROR, UNIMPLEMENTED, BAD_ARGUMENTS, NO_NODE = -5, -6, -8, -101
 INVALID_ACL, AUTH_FAILED, NO_WATCHER = -114, -115, -121
@@ -161,14 +162,11 @@ def _no_utf8(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
 
 
 def _plain_ttl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    parts = [
-        part for ask in requests(step) if ask.code == wire.MULTI and isinstance(ask, Ask) for part in ask.fields[0]
-    ]
-    codes = [part.get("error", 0) for part in ours[-1].get("results", ())]
-    return (
-        any(part.code == wire.CREATE_TTL and part.fields[3] not in (5, 6) for part in parts)
-        and BAD_ARGUMENTS in codes
-        and "results" in theirs[-1]
+    parts = [Part(ask.code, ask.fields) for ask in requests(step) if isinstance(ask, Ask)]
+    parts += [one for part in parts if part.code == wire.MULTI for one in part.fields[0]]
+    codes = [frame.get("error", 0) for frame in (ours[-1], *ours[-1].get("results", ()))]
+    return any(part.code == wire.CREATE_TTL and part.fields[3] not in (5, 6) for part in parts) and (
+        BAD_ARGUMENTS in codes and theirs[-1].get("error") != BAD_ARGUMENTS
     )
 
 
@@ -287,8 +285,8 @@ ROWS: tuple[Row, ...] = (
         parts=True,
     ),
     Row(
-        "a createTTL in a multi, with a flag of another kind of create",
-        "ZooKeeper makes a znode that lives forever; here it is BadArguments, as it is outside of a multi",
+        "createTTL with a flag of another kind of create",
+        "in a multi, or with a negative time, ZooKeeper makes a znode that lives forever; here it is BadArguments",
         _plain_ttl,
         parts=True,
     ),

@@ -173,8 +173,10 @@ class Player:
                 asked = session.ask(
                     self._barrier, wire.encode(self._barrier, ("/",)[: self._barrier == wire.SYNC]), xid
                 )
-                frames += [(name, frame) for frame in session.answers(asked)]
-                session.seen = seen  # a ping's zxid is a matter of taste
+                answers = session.answers(asked)
+                answers[-1] = answers[-1] | {"zxid": 0}  # a ping's is a matter of taste, so neither seen nor compared
+                session.seen = seen
+                frames += [(name, frame) for frame in answers]
         return frames
 
     def _tell(self, session: Session, code: int, fields: tuple[Any, ...], xid: int | None = None) -> Frame:
