@@ -7,6 +7,7 @@ Rules: the only place that knows all parts. Whatever keeps a node from starting 
 import asyncio
 import os
 import random
+import resource
 import secrets
 import signal
 import sys
@@ -25,6 +26,7 @@ from zooweeper.doors.zkwire import WireDoor
 from zooweeper.model.config import Config
 from zooweeper.model.durable import Recovered
 from zooweeper.model.errors import DataInconsistency
+from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.model.zxid import show
 from zooweeper.replica.events import HandOff
 from zooweeper.replica.replica import Replica
@@ -38,6 +40,7 @@ from zooweeper.storage.writer import Writer
 from zooweeper.transport.peers import Peers
 from zooweeper.transport.peers import PortTaken as PeerPortTaken
 
+FILES_WANTED = 2 * CONNECTIONS_MAX  # where the system sets no bound; each client is an open file
 EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FOLDER, EXIT_PEER_PORT = 1, 2, 3, 14
 HAND_OFF_MS = 1000  # how long a leader that stops waits for another one
 PARTING_MS = 300  # how long a removed node stays for its last answers and messages to leave
@@ -168,9 +171,21 @@ async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int
     return 0
 
 
+def _allow_files() -> None:
+    """Open files, each client being one: as many as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError) as error:
+            log.warning("files %d open at most: %s", soft, error)
+
+
 def run_node(config: Config) -> int:
     """`serve` on the fastest loop there is, with the node's log on stderr."""
     logs.configure(config.id)
+    _allow_files()
     if not __debug__:
         log.error("cannot start: run it without -O and PYTHONOPTIMIZE, its assertions guard the data")
         return EXIT_USAGE

@@ -7,6 +7,7 @@ quorum all connections end, so that clients look for a node that has one.
 """
 
 import asyncio
+import resource
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +31,7 @@ from zooweeper.runtime.gateway import Gateway
 FRESH_S = 10.0  # for a session to be there
 LINGER_S = 2.0  # for the last answer to be taken
 PAUSE_BYTES = MIB  # with as much unsent, no more is read
+FILES_KEPT = 256  # open files that clients never get: a node that cannot open its own log has to stop
 BACKLOG = 1024
 
 log = getLogger("zooweeper.wire")
@@ -149,6 +151,8 @@ class WireDoor:
         self.port = Port(gateway, config.clients, config.super_digest, self._word)
         self._started = 0.0
         self._links: dict[Link, None] = {}
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._links_max = CONNECTIONS_MAX if files < 0 else min(CONNECTIONS_MAX, max(1, files - FILES_KEPT))
         self._by_host: dict[str, int] = {}
         self._fresh: dict[Link, None] = {}  # without a session so far, oldest first
         self._ending: dict[Link, None] = {}  # oldest first
@@ -241,7 +245,7 @@ class WireDoor:
         most = self.config.clients.per_address_max
         self._links[link] = None
         self._by_host[link.host] = count = self._by_host.get(link.host, 0) + 1
-        if len(self._links) > CONNECTIONS_MAX or (most and count > most and not is_loopback(link.host)):
+        if len(self._links) > self._links_max or (most and count > most and not is_loopback(link.host)):
             return False
         link.deadline = self._loop.time() + FRESH_S
         self._fresh[link] = None

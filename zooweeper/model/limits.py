@@ -29,7 +29,7 @@ PENDING_REQUESTS_MAX = 4096  # unanswered requests of one connection; the door s
 OUTSTANDING_BYTES_MAX = 64 * MIB  # unanswered writes of one node; beyond it: ThrottledOp
 OUTPUT_BYTES_MAX = 64 * MIB  # answers and events a client does not take; then its connection ends
 WATCHES_PER_CONNECTION_MAX = 100_000
-CONNECTIONS_MAX = 10_000
+CONNECTIONS_MAX = 50_000  # of one node; every session may end up there
 
 # --- batches and history
 BATCH_BYTES_MAX = MIB  # what gathers beyond it waits for the next batch; a single larger request travels alone
