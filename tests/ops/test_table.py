@@ -25,12 +25,12 @@ ZOOKEEPER = {
     101: "setWatches", 102: "sasl", 103: "getEphemerals", 104: "getAllChildrenNumber", 105: "setWatches2",
     106: "addWatch", 107: "whoAmI", -10: "openSession", -11: "closeSession",
 }  # fmt: skip
-INTERNAL = {13, 20, -10, -12, -13, -14, -15, -16}
+INTERNAL = {13, 20, -10, -12, -13, -14, -15, -16, -17}
 
 
 def test_codes_and_names() -> None:
     assert {code: op.name for code, op in OPS.items() if code in ZOOKEEPER} == ZOOKEEPER
-    assert sorted(set(OPS) - set(ZOOKEEPER)) == [-16, -15, -14, -13, -12, 200, 201, 202]
+    assert sorted(set(OPS) - set(ZOOKEEPER)) == [-17, -16, -15, -14, -13, -12, 200, 201, 202]
     assert len({op.name for op in OPS.values()}) == len(OPS)
     assert not set(OPS) & set(RETIRED)
     assert {code for code, op in OPS.items() if not op.client} == INTERNAL

@@ -1,4 +1,5 @@
-"""Changes of membership: what a client asks for (reconfig), and what the log holds instead (members, founding).
+"""Changes of membership: what a client asks for (reconfig), and what the log holds instead (members, founding, and
+confirmed behind each).
 
 Rules: whether a change is allowed depends on who is connected, which no replica but the leader knows: the leader
 decides, when all before is executed, and orders the decision in the client's place, with its session and number, alone
@@ -12,7 +13,7 @@ from zooweeper.model.errors import TooLarge, Unimplemented, ZkError, error_for
 from zooweeper.model.members import TEXT_CHARS_MAX, Membership, parse, with_version
 from zooweeper.model.paths import CONFIG
 from zooweeper.model.stat import Stat
-from zooweeper.ops.op import Kind, Op, State
+from zooweeper.ops.op import Kind, Nothing, Op, State
 
 
 class ConfigResult(Record):
@@ -72,6 +73,17 @@ class Founding(Op, code=-16, name="founding", kind=Kind.SESSION, client=False, n
     Request = Members.Request
     Result = ConfigResult
     execute = Members.execute
+
+
+class Confirmed(Op, code=-17, name="confirmed", kind=Kind.SESSION, client=False, numbered=False):
+    """Nothing; but that it stands behind a membership says for ever that this one was committed."""
+
+    Request = Nothing
+    Result = Nothing
+
+    @staticmethod
+    def execute(request: Nothing, state: State, entry: Entry) -> Nothing:
+        return Nothing()
 
 
 def membership_of(batch: Batch) -> Membership | None:

@@ -19,7 +19,7 @@ from zooweeper.ops.read import (
     ListSubtree,
     WhoAmI,
 )
-from zooweeper.ops.reconfig import Founding, Members, Reconfig
+from zooweeper.ops.reconfig import Confirmed, Founding, Members, Reconfig
 from zooweeper.ops.session import AddIdentity, Attach, Auth, CloseSession, ExpireSession, OpenSession, Ping, Sasl, Sync
 from zooweeper.ops.watches import AddWatch, CheckWatches, RemoveWatches, SetWatches, SetWatches2
 
@@ -35,6 +35,7 @@ OPS: dict[int, type[Op]] = {
         # the membership
         Founding,
         Members,
+        Confirmed,
         Reconfig,
         # writes
         Create,

@@ -15,7 +15,7 @@ from zooweeper.ops.delete import DeleteContainer
 from zooweeper.ops.session import Attach, ExpireSession, OpenSession
 from zooweeper.replica.execute import Executed
 from zooweeper.replica.liveness import Agreement, Deadlines, unpack_report
-from zooweeper.replica.membership import decision, founding, text_of
+from zooweeper.replica.membership import confirmation, decision, founding
 from zooweeper.replica.order import Gathering, seal
 from zooweeper.zab.leading import Leading
 
@@ -40,29 +40,29 @@ class Leadership:
         self._agreement = Agreement()
         self._tick = 0
         self._swept_ms = replica.now_ms
-        self._founding = True  # it was not looked yet whether the log holds a membership
 
     def order(self, gathering: Gathering) -> None:
         """Propose what has gathered, unless a batch is in flight."""
         replica, role = self._replica, self.role
-        if not (gathering or self._founding) or not role.can_propose:
+        if not role.can_propose:
             return
-        alone = self._founding or gathering.alone
-        if alone and replica.state.zxid != role.peer.history.last:
+        last, settled = role.peer.history.last, role.peer.memberships.settled
+        if (gathering.alone or not settled.version) and replica.state.zxid != last:
             return  # a membership depends on what all before it has come to
         replica.time_ms = max(replica.time_ms, replica.wall_ms)
         first = role.next_zxid
-        if self._founding:
-            self._founding = False
-            if text_of(replica.state):
-                self.order(gathering)
-                return
-            batch = Batch(first, first, replica.time_ms, founding(replica.settings))
-        else:
+        if not settled.version:
+            batch = Batch(first, first, replica.time_ms, founding(settled))
+        elif gathering:
+            alone = gathering.alone
             batch = seal(gathering, first, replica.time_ms)
             if alone:
                 (entry,) = batch.entries()
-                batch.data = decision(entry, replica.state, role.peer.memberships.settled, role.synced())
+                batch.data = decision(entry, replica.state, settled, role.synced(), replica.config.reconfig)
+        elif last == settled.version:
+            batch = Batch(first, first, replica.time_ms, confirmation())
+        else:
+            return
         self.proposal_bytes.add(len(batch.data))
         role.propose(batch)
 

@@ -2,17 +2,17 @@
 
 Rules: asked when all before the wish is executed here, so its session, the membership and the ACL are what they will be
 when the decision is executed. What the session may not ask at all (it has moved, has expired, or repeats itself) stays
-as it is, and is executed to that. The order of checks is ZooKeeper's: version, the texts, the quorum, the permission.
+as it is, and is executed to that. The order of checks is ZooKeeper's: settings, version, texts, quorum, permission.
 """
 
 from collections.abc import Collection
 
 from zooweeper.model.acl import Perm
 from zooweeper.model.entry import Entry, pack_request
-from zooweeper.model.errors import BadVersion, NewConfigNoQuorum, ZkError
+from zooweeper.model.errors import BadVersion, NewConfigNoQuorum, ReconfigDisabled, ZkError
 from zooweeper.model.members import Membership, parse
 from zooweeper.model.paths import CONFIG
-from zooweeper.ops.reconfig import Founding, Members, Reconfig
+from zooweeper.ops.reconfig import Confirmed, Founding, Members, Reconfig
 from zooweeper.tree.state import State
 from zooweeper.zab.quorum import is_quorum
 
@@ -36,8 +36,15 @@ def founding(settings: Membership) -> bytes:
     return pack_request(0, 0, 0, Founding.code, Members.Request(0, "", settings.text()).encode())
 
 
-def decision(entry: Entry, state: State, settled: Membership, synced: Collection[int]) -> bytes:
-    """The request to order in the place of a reconfig. `synced` have all that the leader has."""
+def confirmation() -> bytes:
+    """What stands behind a membership when nothing else does. Without it, an ensemble that loses power before anybody
+    writes would need the word of servers that are gone."""
+    return pack_request(0, 0, 0, Confirmed.code, b"")
+
+
+def decision(entry: Entry, state: State, settled: Membership, synced: Collection[int], allowed: bool) -> bytes:
+    """The request to order in the place of a reconfig. `synced` have all that the leader has; `allowed`: by the
+    leader's settings, clients may change members."""
     wish = pack_request(entry.session, entry.attach, entry.number, entry.code, entry.body)
     try:
         if state.sessions.expect(entry) is not None:
@@ -45,6 +52,8 @@ def decision(entry: Entry, state: State, settled: Membership, synced: Collection
     except ZkError:
         return wish
     try:
+        if not allowed:
+            raise ReconfigDisabled("the settings of the leader do not allow it")
         made = Members.Request(0, "", _changed(entry, state, settled, synced).text())
     except ZkError as refusal:
         made = Members.Request(refusal.code, refusal.about, "")

@@ -59,8 +59,7 @@ class Replica:
         self.outbox = Outbox()
         self.state = _load(recovered)
         self.watches = WatchTable()
-        self.settings = of_settings(config.members, config.clients.announced)
-        membership = membership_in(self.state, self.settings)
+        membership = membership_in(self.state, of_settings(config.members, config.clients.announced))
         self.zab = Peer(config.id, membership, config.timing, recovered, rng.getrandbits(48), membership_of)
         self.clients = Clients(self, rng.getrandbits(62) | 1)
         self._gathering = Gathering()
@@ -151,11 +150,11 @@ class Replica:
         self.zab.step(event)
 
     def _part(self) -> None:
-        """A node that was removed ends: when it hears from a leader of the others, who so have all that it could tell
-        them; or after it has told whoever would listen, for a while."""
+        """A node that was removed ends: once the others can do without its word (something stands behind the membership
+        that it is not in) and have a leader, or when it has found none of them for a while."""
         settled = self.zab.memberships.settled
-        gone = settled.version and self.config.id not in self.zab.memberships.everybody().ids
-        if not gone or self.state.zxid < settled.version or self.zab.state is Role.LEADING:
+        gone = self.config.id not in self.zab.memberships.everybody().ids
+        if not gone or self.state.zxid <= settled.version or self.zab.state is Role.LEADING:
             self._parted_ms = None
         elif self._parted_ms is None:
             self._parted_ms = self.now_ms

@@ -172,10 +172,11 @@ class Following:
 
     def on_sync(self, message: Sync) -> None:
         history = self.peer.history
-        if message.cut < history.committed:
+        final = max(history.committed, self.peer.memberships.settled.version)
+        if message.cut < final:
             self.peer.ready.stop = (
                 f"leader {self.leader} wants to cut the log at {show(message.cut)}, "
-                f"but {show(history.committed)} is executed here: keep this folder, compare it with the leader's"
+                f"but {show(final)} is committed here: keep this folder, compare it with the leader's"
             )
         elif not history.ends_at(message.cut):
             self.peer.become_looking()  # inside a batch, or beyond our end

@@ -32,6 +32,11 @@ class History:
         self._entries = sum(batch.count for batch in batches)
         assert not epochs or make(*epochs[-1]) == self.last, (epochs, show(self.last))
 
+    @property
+    def penultimate(self) -> int:
+        """Where the batch before the last one ends."""
+        return self.batches[-2].last if len(self.batches) > 1 else self.base
+
     def append(self, batch: Batch) -> None:
         """Put `batch` at the end; it must follow `last`."""
         assert follows(self.last, batch.first) and batch.first <= batch.last, (show(self.last), str(batch))

@@ -2,9 +2,9 @@
 
 Rules: the log is the only truth. From the moment a membership is in a node's log until the node knows it to be
 committed, whatever it decides needs a quorum of that membership and of the one before; then of that one alone
-(docs/decisions/membership.md). A cut takes it back. A leader proposes one only when all before it is committed, so of
-several in a log only the last two can matter. That an entry is committed is known from the leader, or from anybody who
-knows and says so: a zxid names one entry for ever.
+(docs/decisions/membership.md). A cut takes it back. It is known to be committed from the leader, from anybody who knows
+and says so, for a zxid names one entry for ever, and from what stands behind it in the log: a leader has one batch in
+flight, and proposes nothing upon what is not final.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,13 +19,13 @@ entry's zxid. zab does not read what it carries, but for this."""
 
 
 class Memberships:
-    """In the order of the log; the first is the newest that is known to be committed."""
+    """The newest that is known to be committed, and the one behind it in the log, if there is one."""
 
     __slots__ = ("_committed", "_confirmed", "_logged", "in_force")
 
     def __init__(self, base: Membership, later: Iterable[Membership], committed: int) -> None:
-        """`base` is that of the state at some zxid, or of the settings; `later` are in the log after that zxid, which
-        is known to be committed up to `committed`."""
+        """`base` is that of the state at some zxid, or of the settings; `later` are in the log after that zxid, and all
+        up to `committed` is known to be so."""
         self._logged = [base, *later]
         self._committed = committed
         self._confirmed = 0  # version of one that somebody else knows to be committed

@@ -53,7 +53,7 @@ class Peer:
         self._recognize = recognize
         later = [found for logged in recovered.batches if (found := self._membership(logged.batch))]
         later = [found for found in later if found.version > recovered.snapshot]
-        self.memberships = Memberships(membership, later, self.history.committed)
+        self.memberships = Memberships(membership, later, max(self.history.committed, self.history.penultimate))
         self.now_ms = 0
         self.connected_quorum = self.memberships.is_quorum([id])  # a majority, ourselves included, is connected
         self.up: dict[int, Vote | None] = {}  # connected peers, with the last vote of each
@@ -214,7 +214,9 @@ class Peer:
     # --- the log, and the memberships in it
 
     def append(self, batch: Batch) -> None:
-        """The log grows. A membership counts from here on."""
+        """The log grows. A membership counts from here on; what stands behind one confirms it."""
+        if self.memberships.pending and self.memberships.commit(self.history.last):
+            self._members_moved()
         self.history.append(batch)
         found = self._membership(batch)
         if found is not None:
