@@ -29,14 +29,14 @@ class Trio:
     """The nodes of an ensemble, in this process."""
 
     def __init__(self, folder: Path) -> None:
-        sockets = [socket.socket() for _ in range(6)]
+        sockets = [socket.socket() for _ in range(9)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         ports = [Address("127.0.0.1", each.getsockname()[1]) for each in sockets]
         for each in sockets:
             each.close()
         unused = Address("127.0.0.1", 1)
-        self.members = tuple(Member(i + 1, ports[2 * i], ports[2 * i + 1], unused, unused) for i in range(3))
+        self.members = tuple(Member(i + 1, ports[i], ports[i + 3], ports[i + 6], unused) for i in range(3))
         self.folder = folder
         self.nodes: dict[int, RunningNode] = {}
         self.ended: list[int] = []

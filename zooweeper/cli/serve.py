@@ -118,6 +118,10 @@ def __getattr__(name: str) -> "click.Command":
     """The two commands, made when the command line asks for them."""
     if name not in ("command", "init"):
         raise AttributeError(name)
+    return _serve_command() if name == "command" else _init_command()
+
+
+def _serve_command() -> "click.Command":
     import click
 
     from zooweeper.cli.app import example
@@ -131,6 +135,24 @@ def __getattr__(name: str) -> "click.Command":
         if config is not None and folder is None:
             return run_zoo_cfg(Path(config))
         raise Failure("expected --dir DIR or --config FILE", USAGE)
+
+    return click.Command(
+        "serve",
+        callback=serve,
+        help=serve.__doc__,
+        params=[
+            click.Option(["--dir", "folder"], metavar="DIR", help="The node's folder."),
+            click.Option(["--config"], metavar="FILE", help="A zoo.cfg (docs/zoo-cfg.md)."),
+        ],
+        epilog=example("zooweeper serve --dir /var/lib/zooweeper", "zooweeper serve --config /etc/zoo.cfg"),
+    )
+
+
+def _init_command() -> "click.Command":
+    import click
+
+    from zooweeper.cli.app import example
+    from zooweeper.cli.exits import Failure
 
     def init(
         folder: str, node: int, cluster: str, members: tuple[str, ...], rejoin: bool, credential: str | None
@@ -147,24 +169,12 @@ def __getattr__(name: str) -> "click.Command":
             raise Failure(str(error), USAGE) from None
         print(f"next: zooweeper serve --dir {folder}")
 
-    directory = click.Option(["--dir", "folder"], required=True, metavar="DIR", help="The node's folder.")
-    if name == "command":
-        return click.Command(
-            "serve",
-            callback=serve,
-            help=serve.__doc__,
-            params=[
-                click.Option(["--dir", "folder"], metavar="DIR", help="The node's folder."),
-                click.Option(["--config"], metavar="FILE", help="A zoo.cfg (docs/zoo-cfg.md)."),
-            ],
-            epilog=example("zooweeper serve --dir /var/lib/zooweeper", "zooweeper serve --config /etc/zoo.cfg"),
-        )
     return click.Command(
         "init",
         callback=init,
         help=init.__doc__,
         params=[
-            directory,
+            click.Option(["--dir", "folder"], required=True, metavar="DIR", help="The node's folder."),
             click.Option(["--id", "node"], type=click.IntRange(1, 255), required=True, help="This node, 1 to 255."),
             click.Option(["--cluster"], required=True, help="The ensemble's name, equal on all nodes."),
             click.Option(
