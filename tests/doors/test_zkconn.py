@@ -444,7 +444,7 @@ def test_what_is_shown_of_a_connection() -> None:
     client.ask(asked(CREATE.format(5, "/a", 0))[4:], request(-2, 11))
     row = client.connection.row()
     assert (row.host, row.port, row.session, row.last_xid, row.last_op) == ("10.0.0.9", 4711, session, 5, 11)
-    assert (row.received, row.sent, row.queued, row.latency.count) == (2, 3, 0, 1)
+    assert (row.received, row.sent, row.queued, row.latency.count) == (3, 3, 0, 1)
     assert row.last_zxid == node.replica.state.zxid and row.timeout_ms == 10_000 and row.reading
     assert (node.port.traffic.received, node.port.traffic.sent) == (2, 3)
     client.connection.reset()

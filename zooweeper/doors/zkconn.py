@@ -273,6 +273,8 @@ class WireConnection:
 
     def _take(self, data: bytes, at: int, end: int, now_ms: int) -> None:
         """One frame."""
+        self._received += 1
+        self._port.traffic.received += 1
         if self.state is State.FRESH:
             self._connect(data[at:end])
             return
@@ -280,8 +282,6 @@ class WireConnection:
             self.end()
             return
         xid, code = _REQUEST.unpack_from(data, at)
-        self._received += 1
-        self._port.traffic.received += 1
         self._last_op = code
         if code in PLAIN:
             self._last_xid = xid
