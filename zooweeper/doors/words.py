@@ -110,9 +110,12 @@ def _mode(server: ServerView) -> str:
     status = server.status()
     if not status.serving:
         return "read-only"
-    if status.role == "leader" and server.inspect().members() == 1:
-        return "standalone"
-    return status.role
+    return "standalone" if _alone(status) else status.role
+
+
+def _alone(status: Status) -> bool:
+    """ZooKeeper knows no ensemble of one: it is a standalone server, and shows nothing of agreement."""
+    return status.serving and len(status.members.ids) == 1
 
 
 def _head(server: ServerView) -> str:
@@ -133,7 +136,7 @@ def _stat(server: ServerView) -> str:
 def _numbers(server: ServerView) -> str:
     """What `srvr` and `stat` share."""
     status, traffic, connections = server.status(), server.traffic, server.connections()
-    lead = server.inspect().lead()
+    lead = None if _alone(status) else server.inspect().lead()
     text = (
         f"Latency min/avg/max: {_latency(traffic.latency)}\n"
         f"Received: {traffic.received}\n"
@@ -155,7 +158,9 @@ def _latency(latency: Figure) -> str:
 
 
 def _mean(latency: Figure) -> str:
-    return f"{latency.mean:.4f}".rstrip("0").rstrip(".")
+    """With a point, as Java writes it."""
+    digits = f"{latency.mean:.4f}".rstrip("0")
+    return digits + "0" if digits.endswith(".") else digits
 
 
 def _mntr(server: ServerView) -> str:
@@ -164,12 +169,11 @@ def _mntr(server: ServerView) -> str:
 
 def _monitored(server: ServerView) -> Iterable[tuple[str, object]]:
     status, traffic, inspection = server.status(), server.traffic, server.inspect()
-    connections, content, lead = server.connections(), inspection.content(), inspection.lead()
+    connections, content = server.connections(), inspection.content()
     responses = traffic.response_bytes
     opened, openable = open_files()
     yield "version", FULL_VERSION
     yield "server_state", _mode(server)
-    yield "peer_state", _peer_state(status)
     yield "avg_latency", _mean(traffic.latency)
     yield "min_latency", max(traffic.latency.least, 0)
     yield "max_latency", max(traffic.latency.most, 0)
@@ -190,7 +194,11 @@ def _monitored(server: ServerView) -> Iterable[tuple[str, object]]:
     yield "last_client_response_size", responses.last
     yield "max_client_response_size", responses.most
     yield "min_client_response_size", responses.least
-    yield "quorum_size", inspection.members()
+    if _alone(status):
+        return
+    lead = inspection.lead()
+    yield "peer_state", _peer_state(status)
+    yield "quorum_size", len(status.members.voters)
     if lead is not None:
         yield "learners", lead.learners
         yield "followers", lead.learners  # its name before 3.6
@@ -212,7 +220,7 @@ def _peer_state(status: Status) -> str:
 
 def _conf(server: ServerView) -> str:
     config, clients = server.config, server.config.clients
-    me, timing, folder = config.me, config.timing, config.data_dir
+    me, timing, folder, status = config.me, config.timing, config.data_dir, server.status()
     rows: list[tuple[str, object]] = [
         ("clientPort", me.wire.port),
         ("secureClientPort", clients.secure.port if clients.secure else -1),
@@ -227,17 +235,17 @@ def _conf(server: ServerView) -> str:
         ("clientPortListenBacklog", -1),
         ("serverId", config.id),
     ]
-    if server.inspect().members() > 1:
+    if not _alone(status):
         rows += [
             ("initLimit", timing.discovery_ms // timing.tick_ms),
             ("syncLimit", timing.silence_ms // timing.tick_ms),
             ("electionAlg", 3),
             ("electionPort", me.grpc.port),
             ("quorumPort", me.peer.port),
-            ("peerType", int(me.observer)),
+            ("peerType", int(config.id in status.members.observers)),
         ]
     text = "".join(f"{key}={value}\n" for key, value in rows)
-    return f"{text}membership: \n{server.inspect().config()}\n" if server.inspect().members() > 1 else text
+    return text if _alone(status) else f"{text}membership: \n{status.members.shown()}\n"
 
 
 def _envi(server: ServerView) -> str:

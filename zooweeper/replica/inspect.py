@@ -13,8 +13,6 @@ from zooweeper.zab.learner import Stage
 if TYPE_CHECKING:
     from zooweeper.replica.replica import Replica
 
-CONFIG_PATH = "/zookeeper/config"
-
 
 class Content(NamedTuple):
     """How much there is."""
@@ -76,10 +74,6 @@ class Inspection:
             leadership.proposal_bytes,
         )
 
-    def members(self) -> int:
-        """How many servers the ensemble has."""
-        return len(self._replica.zab.voters)
-
     def sessions(self) -> list[Lifetime]:
         """All sessions, oldest first."""
         replica = self._replica
@@ -107,8 +101,3 @@ class Inspection:
         """(zxid, digest) of the state: equal at the same zxid on every node."""
         state = self._replica.state
         return state.zxid, state.digest()
-
-    def config(self) -> str:
-        """The membership as the tree shows it; empty when it was never written."""
-        node = self._replica.state.tree.get(CONFIG_PATH)
-        return (node.data or b"").decode(errors="replace") if node is not None else ""
