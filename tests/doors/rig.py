@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from zooweeper.doors.server import SERVICE, GrpcDoor
-from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.model.config import Address, ClientPort, Config, Member, Timing
 from zooweeper.model.durable import Record, Recovered
 from zooweeper.model.members import Membership
 from zooweeper.pb import client_pb2 as pb
@@ -20,6 +20,13 @@ from zooweeper.runtime.loop import Node
 from zooweeper.zab.messages import Message
 
 NOWHERE = Address("127.0.0.1", 1)
+
+
+def free_address() -> Address:
+    """Nobody's at this moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", free.getsockname()[1])
 
 
 class AtOnce:
@@ -43,13 +50,12 @@ class NoPeers:
 class Rig:
     """A running node and its address."""
 
-    def __init__(self, members: int = 1, super_digest: str = "") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-            grpc_at = Address("127.0.0.1", free.getsockname()[1])
-        everyone = tuple(Member(i + 1, NOWHERE, grpc_at, NOWHERE, NOWHERE) for i in range(members))
-        self.config = Config(1, "test", everyone, "", Timing(tick_ms=20), super_digest=super_digest)
+    def __init__(self, members: int = 1, super_digest: str = "", clients: ClientPort | None = None) -> None:
+        grpc_at, wire_at = free_address(), free_address()
+        self.address = str(grpc_at)
+        everyone = tuple(Member(i + 1, NOWHERE, grpc_at, wire_at, NOWHERE) for i in range(members))
+        settings = clients or ClientPort()
+        self.config = Config(1, "test", everyone, "", Timing(tick_ms=20), super_digest=super_digest, clients=settings)
         nothing = Recovered(0, 0, 0, iter(()), 0, (), [])
         brain = Replica(self.config, nothing, random.Random(7))
         brain.step(clock.tick())
