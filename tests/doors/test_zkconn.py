@@ -1,6 +1,7 @@
 """A connection of the ZooKeeper port, byte by byte, on a real brain: handshakes, order, and what ends it."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from zooweeper.model.acl import Id
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.ops.reconfig import Reconfig
 from zooweeper.replica.events import Ask, Connect, Heard
 from zooweeper.replica.outbox import Answer, Hangup
 
@@ -434,6 +436,19 @@ def test_a_visitor_who_comes_to_a_node_with_a_quorum_gets_a_session() -> None:
     assert node.replica.state.sessions.get(new) is not None
 
 
+def test_members_may_be_for_the_settings_alone_to_change() -> None:
+    node = WireNode()
+    node.replica.config = replace(node.config, reconfig=False)
+    client = Client(node)
+    client.hello()
+    wish = Reconfig.Request("", "7", "", -1).encode()
+    ((_, _, error, _),) = client.ask(request(1, Reconfig.code, wish))
+    assert error == ErrorCode.RECONFIG_DISABLED
+    node.replica.config = node.config
+    ((_, _, error, _),) = client.ask(request(2, Reconfig.code, wish))
+    assert error == ErrorCode.NO_AUTH, "now it is a matter of rights"
+
+
 # --- what is counted
 
 
@@ -446,7 +461,7 @@ def test_what_is_shown_of_a_connection() -> None:
     assert (row.host, row.port, row.session, row.last_xid, row.last_op) == ("10.0.0.9", 4711, session, 5, 11)
     assert (row.received, row.sent, row.queued, row.latency.count) == (3, 3, 0, 1)
     assert row.last_zxid == node.replica.state.zxid and row.timeout_ms == 10_000 and row.reading
-    assert (node.port.traffic.received, node.port.traffic.sent) == (2, 3)
+    assert (node.port.traffic.received, node.port.traffic.sent) == (3, 3)
     client.connection.reset()
     row = client.connection.row()
     assert (row.received, row.sent, row.latency.count) == (0, 0, 0)
