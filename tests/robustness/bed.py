@@ -1,7 +1,7 @@
 """An ensemble to be ill-treated: real nodes behind proxies, each with a shim and, where root allows, a disk of its own.
 
 Rules: the nodes are made and started by what ./deploy.sh uses; all that differs is their settings file, which names a
-proxy as the address of each peer with a lower id. Everything is gone after the `with` block, whatever happened in it.
+proxy as the route to each peer with a lower id. Everything is gone after the `with` block, whatever happened in it.
 All methods block; whoever has a loop calls them on a thread.
 """
 
@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -20,9 +19,7 @@ from tests.robustness.proxy import Proxies
 from tests.robustness.shim import Shim, compile_shim
 from zooweeper.cli import settings
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
-from zooweeper.cli.settings import EnsembleSettings
 from zooweeper.cli.status import Asker, Health, NodeStatus, health, row
-from zooweeper.model.config import Address
 
 Condition = Callable[[Sequence[NodeStatus]], bool]
 
@@ -51,14 +48,10 @@ class Bed:
         self._stack.callback(self.proxies.close)
         self._stack.callback(ensemble.kill)  # before its disks go
         for node in ensemble.ids:
-            members = tuple(
-                replace(member, peer=Address("127.0.0.1", self.proxies.port(node, member.id)))
-                if member.id < node
-                else member
-                for member in ensemble.members
-            )
             folder = ensemble.node_folder(node)
-            settings.write_node(folder, node, EnsembleSettings(ensemble.cluster, members))
+            settings.change_node(
+                folder, routes={str(peer): f"127.0.0.1:{self.proxies.port(node, peer)}" for peer in range(1, node)}
+            )
             if disks:
                 self._give_disk(node, folder)
         if not abilities.missing(abilities.SHIM):

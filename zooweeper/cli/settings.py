@@ -107,6 +107,11 @@ def write_node(folder: Path, node: int, settings: EnsembleSettings, **more: obje
     write_json(folder / NODE_FILE, {"id": node, "cluster": settings.cluster, "members": members} | more)
 
 
+def change_node(folder: Path, **changes: object) -> None:
+    """Gives some keys of a node's file other values."""
+    write_json(folder / NODE_FILE, _read(folder / NODE_FILE) | changes)
+
+
 def read_ensemble(folder: Path) -> EnsembleSettings:
     """The ensemble in a folder. SettingsError when there is none or its file is damaged."""
     value = _read(folder / ENSEMBLE_FILE)
