@@ -271,10 +271,16 @@ class Writer:
             return Raw(session, self.rng.choice((*UNKNOWN_CODES, wire.CHECK)), b"\0" * self.rng.randrange(40))
         if code == wire.CHECK:
             self.closed.add(session)
-        made = {wire.MULTI: self.multi, wire.MULTI_READ: self.multi_read, wire.SET_WATCHES: self.set_watches}
+        if code in (wire.SET_WATCHES, wire.SET_WATCHES2):
+            seen = self.rng.choice((0, 1 << 62))  # any other number says something else to each server
+            return Raw(
+                session,
+                code,
+                wire.LONG.pack(seen) + self.damage(wire.encode(wire.SET_WATCHES, (0, *self.lists(3)))[8:]),
+            )
+        made = {wire.MULTI: self.multi, wire.MULTI_READ: self.multi_read}
         ask = made.get(code, self.read)(session)
-        body = wire.encode(ask.code, tuple(0 if isinstance(one, Seen) else one for one in ask.fields))
-        return Raw(session, code, self.damage(body))
+        return Raw(session, code, self.damage(wire.encode(ask.code, ask.fields)))
 
     def damage(self, body: bytes) -> bytes:
         at = self.rng.randrange(len(body) + 1)

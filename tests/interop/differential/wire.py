@@ -116,7 +116,7 @@ class Part:
 
 # ---- writing
 
-_INT, _LONG = struct.Struct(">i"), struct.Struct(">q")
+_INT, LONG = struct.Struct(">i"), struct.Struct(">q")
 
 
 def text(value: str) -> bytes:
@@ -147,7 +147,7 @@ def _parts(parts: tuple[Part, ...]) -> bytes:
 
 _WRITERS: dict[str, Callable[[Any], bytes]] = {
     "int": _INT.pack,
-    "long": _LONG.pack,
+    "long": LONG.pack,
     "bool": lambda value: bytes([value]),
     "str": _str,
     "buffer": _buffer,
@@ -188,7 +188,7 @@ class Reader:
         return int(_INT.unpack(self.take(4))[0])
 
     def read_long(self) -> int:
-        return int(_LONG.unpack(self.take(8))[0])
+        return int(LONG.unpack(self.take(8))[0])
 
     def read_buffer(self) -> bytes | None:
         size = self.read_int()
