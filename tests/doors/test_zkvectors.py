@@ -16,7 +16,6 @@ from tests.doors import jute_by_hand as by_hand
 from tests.doors.zkrig import Client, WireNode, frames
 from zooweeper.codec.record import Record
 from zooweeper.doors.zkconn import PLAIN
-from zooweeper.model.config import ClientPort
 from zooweeper.ops.session import Auth, Ping, Sasl
 from zooweeper.ops.table import OPS
 
@@ -24,6 +23,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "vectors"
 PUBLISHED = "published.txt"
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 CONVERSATIONS = sorted(path for path in FOLDER.glob("*.txt") if path.name != PUBLISHED)
+BEGIN = 0x100_0000_00FF  # the zxid before the first of a conversation
 ON_THE_WIRE = PLAIN | {Ping.code, Auth.code, Sasl.code}
 
 Message = tuple[str, str, str]  # direction, words, hex
@@ -47,6 +47,12 @@ def hexed(data: bytes) -> str:
     return "\n".join("  " + " ".join(groups[at : at + 12]) for at in range(0, len(groups), 12))
 
 
+def fresh() -> Client:
+    node = WireNode()
+    node.advance(BEGIN)
+    return Client(node)
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
 def test_the_words_say_what_the_bytes_say(path: Path) -> None:
     if REWRITE and path.name != PUBLISHED:
@@ -60,7 +66,7 @@ def test_the_words_say_what_the_bytes_say(path: Path) -> None:
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_the_conversation_is_held_as_written(path: Path) -> None:
     messages = read(path)
-    client = Client(WireNode())
+    client = fresh()
     at = 0
     while at < len(messages):
         side, words, data = messages[at]
@@ -113,7 +119,7 @@ def assert_twice(record: type[Record], body: bytes, words: str) -> None:
 
 def rewrite(path: Path) -> None:
     """The same questions, and what is answered to them now."""
-    client = Client(WireNode(settings=ClientPort()))
+    client = fresh()
     lines: list[str] = []
     xids: dict[int, str] = {}
     for line in path.read_text().splitlines():

@@ -61,6 +61,17 @@ class WireNode:
         self.replica.step(PeerDown(peer))
         self.turn()
 
+    def advance(self, zxid: int) -> None:
+        """Write until so much was written, leaving nothing behind; what is next is the same whatever was before."""
+        client = Client(self)
+        client.hello()
+        assert self.replica.state.zxid < zxid - 1
+        while self.replica.state.zxid < zxid - 1:
+            client.ask(request(1, 2, frame(b"/none") + bytes(4)))
+        client.ask(request(1, -11))
+        assert self.replica.state.zxid == zxid
+        self.replica.rng = Random(7)
+
     # --- as the gateway
 
     def register(self, sink: Sink) -> int:
