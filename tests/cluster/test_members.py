@@ -173,6 +173,8 @@ def test_an_observer_serves_and_never_counts() -> None:
                 assert (await there.get(path, consistency="linearizable"))[0] == b"1" and there.node == 4
                 with pytest.raises(NoAuth):
                     await there.reconfig(leaving="4")
+                with pytest.raises(NoAuth):  # before it hears that there is no such id
+                    await there.reconfig(joining="server.999=127.0.0.1:1:2:observer")
                 await in_thread(five.kill, [4, 5])
                 began = time.monotonic()
                 await load.progress()

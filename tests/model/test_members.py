@@ -93,6 +93,14 @@ def test_requests_that_are_refused(joining: str, leaving: str, new_members: str,
         change(joining, leaving, new_members)
 
 
+def test_an_id_beyond_the_bound_is_refused_in_the_end() -> None:
+    """Not at once: who may not change members is to hear that, as from ZooKeeper."""
+    asked = change(joining="server.999=c:30:31:observer")
+    with pytest.raises(BadArguments, match="1 to 255, not 999"):
+        asked.bounded()
+    assert change().bounded() == parse(TRIO)
+
+
 def test_what_stands_in_for_all_addresses_is_no_address() -> None:
     assert change(joining="server.3=c:30:31;22,server.4=d:40:41;22").ids == (1, 2, 3, 4, 9)
 

@@ -17,6 +17,7 @@ from zooweeper.model.config import Address, Member
 from zooweeper.model.errors import BadArguments
 
 SERVER_ID_MAX = 255  # it fits a byte, as in ZooKeeper's session ids
+ANY_ID_MAX = 999_999_999  # what a request may say, so that who may not change members hears that first
 HOST_CHARS_MAX = 255  # of a name in DNS
 TEXT_CHARS_MAX = 96 * 1024  # every server there can be, with names of common length
 SHOWN_MAX = 80
@@ -80,9 +81,10 @@ class Membership:
     def changed(self, joining: str, leaving: str, new_members: str) -> "Membership":
         """What a client's request makes of it; the three texts are ZooKeeper's, empty where they are not used. Either
         `new_members` is the complete list, or the servers `leaving` go (ids that are not there are no error), then
-        those `joining` come, each in the place of a server with its id. BadArguments with the reason."""
+        those `joining` come, each in the place of a server with its id. Its ids are still to be checked (`bounded`).
+        BadArguments with the reason."""
         if new_members:
-            result = parse(new_members.replace(",", "\n"))
+            result = parse(new_members.replace(",", "\n"), ANY_ID_MAX)
         else:
             servers = {server.id: server for server in self.servers}
             for id in _listed(leaving):
@@ -90,7 +92,7 @@ class Membership:
                     raise BadArguments(f"not the id of a server: {_shown(id)}")
                 servers.pop(int(id), None)
             for line in _listed(joining):
-                server = parse_server(line)
+                server = parse_server(line, ANY_ID_MAX)
                 servers[server.id] = server
             result = Membership(tuple(servers[id] for id in sorted(servers)))
         if not result.voters:
@@ -99,6 +101,17 @@ class Membership:
         if len(result.text()) > TEXT_CHARS_MAX:
             raise BadArguments(f"a membership has at most {TEXT_CHARS_MAX} characters")
         return result
+
+    def bounded(self) -> "Membership":
+        """The same, if all its ids can be; else BadArguments."""
+        for id in self.ids:
+            _check_id(id, SERVER_ID_MAX)
+        return self
+
+
+def _check_id(id: int, id_max: int) -> None:
+    if not 1 <= id <= id_max:
+        raise BadArguments(f"the id of a server is 1 to {SERVER_ID_MAX}, not {id}")
 
 
 def _listed(text: str) -> list[str]:
@@ -119,7 +132,7 @@ def _no_address_twice(servers: Iterable[Server], known: Sequence[Server]) -> Non
             taken[door] = None
 
 
-def parse_server(line: str) -> Server:
+def parse_server(line: str, id_max: int = SERVER_ID_MAX) -> Server:
     """One line without blanks around it. BadArguments that says what is wrong."""
     found = _SERVER.fullmatch(line)
     if found is None:
@@ -127,15 +140,14 @@ def parse_server(line: str) -> Server:
             f"not a server: {_shown(line)}; expected server.<id>=<host>:<port>:<port>:<role>;<host>:<port>"
         )
     id, host, role = int(found["id"]), _host(found["host"]), (found["role"] or "").lower()
-    if not 1 <= id <= SERVER_ID_MAX:
-        raise BadArguments(f"the id of a server is 1 to {SERVER_ID_MAX}, not {id}")
+    _check_id(id, id_max)
     if role not in _OBSERVER:
         raise BadArguments(f"the role of a server is participant or observer, not {_shown(role)}")
     wire = Address(_host(found["wire_host"] or ANY_HOST), _port(found["wire"])) if found["wire"] else None
     return Server(id, Address(host, _port(found["peer"])), Address(host, _port(found["grpc"])), wire, _OBSERVER[role])
 
 
-def parse(text: str) -> Membership:
+def parse(text: str, id_max: int = SERVER_ID_MAX) -> Membership:
     """The membership with this text, as `text` or `shown` made it, or as a client wrote it. BadArguments."""
     if len(text) > TEXT_CHARS_MAX:
         raise BadArguments(f"a membership has at most {TEXT_CHARS_MAX} characters")
@@ -148,7 +160,7 @@ def parse(text: str) -> Membership:
             continue
         if line.startswith(("group.", "weight.")):
             raise BadArguments("groups and weights are not supported: every voter counts once")
-        server = parse_server(line)
+        server = parse_server(line, id_max)
         if server.id in servers:
             raise BadArguments(f"server {server.id} is there twice")
         servers[server.id] = server

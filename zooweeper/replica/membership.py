@@ -69,4 +69,4 @@ def _changed(entry: Entry, state: State, settled: Membership, synced: Collection
         missing = [id for id in changed.voters if id not in synced]
         raise NewConfigNoQuorum(f"voters that are not in sync with the leader: {', '.join(map(str, missing))}")
     state.require(entry.session, state.tree.node(CONFIG).acl, Perm.WRITE)
-    return changed
+    return changed.bounded()
