@@ -3,13 +3,14 @@ confirmed behind each).
 
 Rules: whether a change is allowed depends on who is connected, which no replica but the leader knows: the leader
 decides, when all before is executed, and orders the decision in the client's place, with its session and number, alone
-in its batch. So executing it is a function of state and entry like any other, and agreement sees a membership by
-looking at batches of one entry (`membership_of`). The data of /zookeeper/config is the membership, and changes so only.
+in its batch. Agreement sees a membership by looking at batches of one entry (`membership_of`), and by the same look it
+becomes the data of /zookeeper/config (replica/execute.py), which changes in no other way. Executing the entry answers
+whoever asked.
 """
 
 from zooweeper.codec.record import Buffer, Int, Long, Record, Str
 from zooweeper.model.entry import Batch, Entry
-from zooweeper.model.errors import TooLarge, Unimplemented, ZkError, error_for
+from zooweeper.model.errors import BadArguments, ReconfigDisabled, TooLarge, ZkError, error_for
 from zooweeper.model.members import TEXT_CHARS_MAX, Membership, parse, with_version
 from zooweeper.model.paths import CONFIG
 from zooweeper.model.stat import Stat
@@ -34,7 +35,7 @@ class Reconfig(Op, code=16, name="reconfig", kind=Kind.WRITE):
 
     @staticmethod
     def execute(request: Request, state: State, entry: Entry) -> ConfigResult:
-        raise Unimplemented("no leader has decided this change")
+        raise ReconfigDisabled("no leader has decided this change")
 
     @classmethod
     def admit(cls, request: Request) -> None:
@@ -61,9 +62,10 @@ class Members(Op, code=-15, name="members", kind=Kind.SESSION, client=False):
 
     @staticmethod
     def execute(request: Request, state: State, entry: Entry) -> ConfigResult:
+        request.decided()
         node = state.tree.node(CONFIG)
-        shown = with_version(request.decided(), entry.zxid).shown()
-        state.tree.set_data(node, shown.encode(), entry.zxid, entry.time_ms)
+        if node.mzxid != entry.zxid:
+            raise BadArguments("a membership stands alone in its batch")
         return ConfigResult(node.data, node.stat())
 
 

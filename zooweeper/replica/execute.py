@@ -7,10 +7,12 @@ go on.
 
 from typing import NamedTuple
 
-from zooweeper.model.entry import Entry
+from zooweeper.model.entry import Batch, Entry
 from zooweeper.model.errors import ResultForgotten, Unimplemented, ZkError
+from zooweeper.model.paths import CONFIG
 from zooweeper.model.zxid import follows
 from zooweeper.ops.op import Kind
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.ops.table import OPS
 from zooweeper.tree.journal import Change
 from zooweeper.tree.state import State
@@ -27,6 +29,16 @@ class Executed(NamedTuple):
 
 
 _ENTRY_KINDS = (Kind.WRITE, Kind.SESSION)
+
+
+def adopt(state: State, batch: Batch) -> list[Change]:
+    """Before the entries of `batch`: if it is a membership, the tree shows it from here on, whatever its entry comes to
+    for the session that asked. So the tree and agreement, which go by the same batches, never differ."""
+    found = membership_of(batch) if batch.first == batch.last else None
+    if found is None:
+        return []
+    state.tree.set_data(state.tree.node(CONFIG), found.shown().encode(), batch.first, batch.time_ms)
+    return state.journal.take()
 
 
 def execute(state: State, entry: Entry) -> Executed:

@@ -18,7 +18,7 @@ from zooweeper.model.members import of_settings
 from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica import events
 from zooweeper.replica.clients import Clients
-from zooweeper.replica.execute import execute
+from zooweeper.replica.execute import adopt, execute
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.leadership import Leadership
 from zooweeper.replica.liveness import pack_report
@@ -253,6 +253,8 @@ class Replica:
                 self._install(item)
             if outbox.stop:
                 return
+        if ready.members is not None:
+            self._agree_on_members()
         for forward in ready.forwards:
             if self._routed is self.zab.role:
                 self._gathering.add(forward.count, forward.data)
@@ -264,12 +266,20 @@ class Replica:
         for learner in ready.snapshots:
             self._snapshots.want(learner)
 
+    def _agree_on_members(self) -> None:
+        """What agreement goes by is what the tree shows."""
+        settled = self.zab.memberships.settled
+        if settled.version and self.state.zxid >= settled.version and text_of(self.state) != settled.shown():
+            self.stop(f"the tree shows other members than agreement goes by since zxid {settled.version:#x}")
+
     # --- stations 9 to 11
 
     def _execute(self, batch: Batch) -> None:
         """Execute a committed batch: per entry first the events, then the answer."""
         state, clients, leadership = self.state, self.clients, self._leadership
         self.time_ms = max(self.time_ms, batch.time_ms)
+        if changes := adopt(state, batch):
+            self._notice(batch.first, changes)
         for entry in batch.entries():
             result = execute(state, entry)
             if result.changes:
