@@ -17,6 +17,7 @@ from tests.interop.differential.wire import Part
 SESSIONS = ("s0", "s1", "s2", "s3")
 TOPS = ("/a", "/b", "/é ñ")
 NODES = (*TOPS, "/a/b", "/a/b/c", "/a/b/c/d", "/a/x", "/b/y", "/b/y/日本", "/é ñ/z", "/a/e")
+TREE = ("/a", "/b", "/é ñ", "/a/b", "/a/b/c", "/a/x", "/b/y")
 NUMBERED = ("/a/n-", "/b/", "/a/b/")
 GUESSED = tuple(f"{base}{number:010d}" for base in NUMBERED for number in (0, 1, 2, 3))
 SYSTEM = ("/", "/zookeeper", "/zookeeper/quota")
@@ -92,15 +93,19 @@ class Writer:
         weights = [weight if rng.random() < 0.75 else rng.choice((0, 4 * weight)) for weight, _ in KINDS]
         self.taste = Taste(
             wrong=rng.choice((0, 0.02, 0.05, 0.2)),
-            guarded=rng.choice((0, 0.1, 0.4)),
+            guarded=rng.choice((0, 0.1, 0.3, 0.6)),
             versioned=rng.choice((0.1, 0.3)),
-            watching=rng.choice((0, 0.4, 0.8)),
+            watching=rng.choice((0.1, 0.5, 0.9)),
             weights=weights if any(weights) else [weight for weight, _ in KINDS],
         )
         self.closed: set[str] = set()
 
     def script(self, length: int) -> list[Step]:
         steps: list[Step] = [Open(session, "new") for session in SESSIONS]
+        if self.maybe(0.8):  # something to work with
+            login = self.rng.choice(LOGINS)
+            steps.append(Ask("s0", wire.AUTH, (0, "digest", login), wire.XID_AUTH))
+            steps += [Ask("s0", wire.CREATE, (path, b"", self.guard(), 0)) for path in TREE if self.maybe(0.8)]
         makers = [make for _, make in KINDS]
         while len(steps) < length:
             session = self.rng.choice(SESSIONS)
@@ -134,6 +139,10 @@ class Writer:
     def acl(self) -> Any:
         if self.maybe(self.taste.wrong):
             return self.rng.choice(BAD_ACLS)
+        return self.guard()
+
+    def guard(self) -> Any:
+        """An ACL that can be."""
         if not self.maybe(self.taste.guarded):
             return OPEN
         if self.maybe(0.05):
@@ -213,6 +222,9 @@ class Writer:
     def ephemerals(self, session: str) -> Ask:
         prefix = self.rng.choice(("", "/", "/a", "/a/", "/b", None, " ", "x"))
         return Ask(session, wire.GET_EPHEMERALS, (prefix,))
+
+    def sasl(self, session: str) -> Ask:
+        return Ask(session, wire.SASL, (self.rng.choice((b"", None, b"token")),))
 
     def ping(self, session: str) -> Ask:
         return Ask(session, wire.PING, (), wire.XID_PING)
@@ -334,6 +346,7 @@ KINDS: tuple[tuple[int, Callable[[Writer, str], Step]], ...] = (
     (2, Writer.ephemerals),
     (2, Writer.auth),
     (1, Writer.ping),
+    (1, Writer.sasl),
     (2, Writer.raw),
     (1, Writer.no_frame),
     (2, Writer.reopen),
