@@ -14,6 +14,7 @@ from fuzz.targets.records import Requests, Results
 from fuzz.targets.reports import Reports
 from fuzz.targets.settings import Settings
 from fuzz.targets.sheets import Sheets
+from fuzz.targets.wire import Wire
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -29,6 +30,7 @@ TARGETS: dict[str, Target] = {
         Records(),
         Doors(),
         UnaryCalls(),
+        Wire(),
         Answers(),
         Settings(),
     )

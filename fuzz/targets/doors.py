@@ -50,12 +50,12 @@ def _leader() -> Replica:
     replica = Replica(CONFIG, Recovered(0, 0, 0, iter(()), 0, (), []), Random(2))
     replica.step(Tick(0, TIME_MS))
     replica.step(Tick(200, TIME_MS))
-    _settle(replica, {})
+    settle(replica, {})
     assert replica.zab.serving
     return replica
 
 
-def _settle(replica: Replica, sinks: dict[int, Sink]) -> None:
+def settle(replica: Replica, sinks: dict[int, Sink]) -> None:
     """Carry out what it wants until it wants nothing; its disk is done at once."""
     while outbox := replica.take():
         assert not outbox.stop, outbox.stop
@@ -94,7 +94,7 @@ class Node:
 
     def _turn(self) -> None:
         self.due = False
-        _settle(self.replica, self.sinks)
+        settle(self.replica, self.sinks)
 
     def disconnect(self, connection: int) -> None:
         if self.sinks.pop(connection, None) is not None:

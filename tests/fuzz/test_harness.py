@@ -19,7 +19,9 @@ from fuzz.mutator import INPUT_BYTES_MAX, Mutator
 from fuzz.table import TARGETS
 from zooweeper.cli import settings
 from zooweeper.codec import jute, record
-from zooweeper.ops import watches
+from zooweeper.doors import zkconn
+from zooweeper.model.errors import AuthFailed
+from zooweeper.ops import op, watches
 from zooweeper.ops.data import SetData
 from zooweeper.replica import leadership, liveness
 from zooweeper.storage import records, recovery
@@ -107,6 +109,15 @@ def no_paths_of_watches(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(watches, "validate", lambda path: None)
 
 
+def no_doubt_in_handshakes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(zkconn, "MarshallingError", AuthFailed)
+
+
+def no_word_for_our_own_errors(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(zkconn, "ON_WIRE", {})
+    patch.setattr(op, "PATH_BYTES_MAX", 3)
+
+
 def any_digit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(settings, "number", lambda text: int(text) if text.isdigit() else -1)
 
@@ -122,6 +133,8 @@ ABLATIONS: tuple[tuple[Patch, str, int], ...] = (
     (no_digest_of_snapshots, "images", 500),
     (no_paths_of_watches, "entries", 2000),
     (any_digit, "settings", 2000),
+    (no_doubt_in_handshakes, "wire", 1000),
+    (no_word_for_our_own_errors, "wire", 1000),
 )
 """A check taken out, the target that must notice, and after how many inputs at most."""
 

@@ -24,6 +24,7 @@ INPUTS = {
     "records": 300,
     "doors": 200,
     "unary": 600,
+    "wire": 400,
     "answers": 350,
     "settings": 250,
 }
