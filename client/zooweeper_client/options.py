@@ -71,7 +71,7 @@ def _address(text: str, name: str) -> Address:
             raise BadHosts(f"{text!r}: {name!r} is not [address]:port")
         port = rest[1:] if rest else str(DEFAULT_PORT)
     elif name.count(":") > 1:
-        raise BadHosts(f"{text!r}: write an IPv6 address in brackets: [{name}]")
+        raise BadHosts(f"{text!r}: write an IPv6 address in brackets, as in [::1]:{DEFAULT_PORT}")
     else:
         host, colon, port = name.partition(":")
         port = port if colon else str(DEFAULT_PORT)

@@ -46,6 +46,7 @@ def test_good_connect_strings(text: str, addresses: list[str], chroot: str) -> N
         (":5181", "not a host"),
         ("h 1", "not a host"),
         ("::1", "brackets"),
+        ("a\n::", "brackets"),
         ("[::1", "[address]:port"),
         ("[::1]5", "[address]:port"),
         ("h1/a//b", "not a path"),
