@@ -112,12 +112,17 @@ def _null_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
 
 
 def _null_in_acl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    if theirs[-1].get("error") != MARSHALLING_ERROR:
+        return False
+    if isinstance(step, Raw):  # damaged, so that there is none
+        return step.code == wire.MULTI and INVALID_ACL in _codes(ours[-1])
     rows = [row for ask in requests(step) if isinstance(ask, Ask) for row in _acl_rows(ask)]
-    return (
-        any(None in row for row in rows)
-        and theirs[-1].get("error") == MARSHALLING_ERROR
-        and (ours[-1].get("error") == INVALID_ACL or "results" in ours[-1])
-    )
+    return any(None in row for row in rows) and (INVALID_ACL in _codes(ours[-1]) or "results" in ours[-1])
+
+
+def _codes(frame: Frame) -> list[int]:
+    """The errors that an answer tells, those of a multi included."""
+    return [one.get("error", 0) for one in (frame, *frame.get("results", ()))]
 
 
 def _guarded_event_of_set_watches(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
@@ -164,9 +169,8 @@ def _no_utf8(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
 def _plain_ttl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     parts = [Part(ask.code, ask.fields) for ask in requests(step) if isinstance(ask, Ask)]
     parts += [one for part in parts if part.code == wire.MULTI for one in part.fields[0]]
-    codes = [frame.get("error", 0) for frame in (ours[-1], *ours[-1].get("results", ()))]
     return any(part.code == wire.CREATE_TTL and part.fields[3] not in (5, 6) for part in parts) and (
-        BAD_ARGUMENTS in codes and theirs[-1].get("error") != BAD_ARGUMENTS
+        BAD_ARGUMENTS in _codes(ours[-1]) and theirs[-1].get("error") != BAD_ARGUMENTS
     )
 
 
