@@ -1,4 +1,5 @@
-"""What people write: settings files, connect strings, addresses, durations, zxids, paths, ACLs, files of scores.
+"""What people write: settings files, users of SASL, connect strings, addresses, durations, zxids, paths, ACLs,
+files of scores.
 
 An input is a kind of text and the text. Each is read, or refused with its documented error, in one line.
 """
@@ -28,8 +29,11 @@ from zooweeper.cli.settings import (
     write_ensemble,
     write_node,
 )
+from zooweeper.cli.zoocfg import read_zoo_cfg
+from zooweeper.doors.sasl import UsersError, parse_users
 from zooweeper.model.acl import Acl, Id, allows, fixup
 from zooweeper.model.errors import BadArguments, InvalidAcl
+from zooweeper.model.members import of_settings
 from zooweeper.model.paths import join, parent, split, validate
 from zooweeper.model.zxid import parse, show
 
@@ -56,6 +60,27 @@ def _node(text: str, data: bytes, folder: Path) -> Hashable:
     again = read_node(folder)
     assert (again.id, again.members) == (config.id, config.members)
     return len(config.members), config.timing.tick_ms == 100
+
+
+def _zoo_cfg(text: str, data: bytes, folder: Path) -> Hashable:
+    """`@` stands for the folder, where a dataDir, the users of SASL and more server lines are."""
+    (folder / "data").mkdir()
+    (folder / "data" / "myid").write_text("2")
+    (folder / "users").write_text("bob:secret")
+    (folder / "dynamic").write_text("server.1=h1:1:2;3\nserver.2=h2:4:5;6\nversion=1")
+    (folder / "zoo.cfg").write_bytes(data.replace(b"@", bytes(folder)))
+    found = read_zoo_cfg(folder / "zoo.cfg", f"-Djava.security.auth.login.config={folder}/users")
+    config, clients = found.config, found.config.clients
+    assert config.me.id == config.id and config.voters and config.cluster.encode()
+    assert 0 < clients.session_min_ms <= clients.session_max_ms and clients.per_address_max >= 0
+    assert (clients.plain or clients.secure) and 0 < config.me.wire.port < 65536
+    assert all(line.isascii() and "\n" not in line for line in found.warnings)
+    of_settings(config.members, clients.announced)
+    return len(config.members), len(found.warnings).bit_length(), clients.secure is not None, clients.announced
+
+
+def _users(text: str, data: bytes, folder: Path) -> Hashable:
+    return len(parse_users(text)).bit_length()
 
 
 def _scores(text: str, data: bytes, folder: Path) -> Hashable:
@@ -109,6 +134,14 @@ def _acl(text: str, data: bytes, folder: Path) -> Hashable:
     return len(rows), tuple(allows(rows, 31, [mine]) for mine in IDENTITIES)
 
 
+ZOO_CFGS = (
+    b"tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=@/data\nclientPort=2181\n4lw.commands.whitelist=*\n",
+    b"dataDir=@/data\nclientPort:1\nserver.1=h1:2888:3888\nserver.2=h2:2888:3888:observer\nserver.3=[::1]:1:2;3\n"
+    b"maxClientCnxns=0\nminSessionTimeout=1\nmaxSessionTimeout=90000\nreconfigEnabled=true\npeerType=observer\n",
+    b"dataDir @/data\ndynamicConfigFile=@/dynamic\nzookeeper.superUser=x\nautopurge.purgeInterval=1\nclientprt=\\\n7",
+    b"dataDir=@/data\nsecureClientPort=2281\nssl.keyStore.location=@/k.pem\nssl.keyStore.type=PEM\n"
+    b"ssl.trustStore.location=@/t.pem\nssl.clientAuth=want\nenforce.auth.enabled=false\nzooweeper.cluster=a\\u00e4\n",
+)
 COMMAND = click.Context(click.Command("fuzz"))
 PARAMETER = click.Option(["--timeout"])
 Reader = Callable[[str, bytes, Path], Hashable]
@@ -121,6 +154,12 @@ KINDS: tuple[tuple[Reader, type[Exception], tuple[bytes, ...]], ...] = (
     (_zxid, ValueError, (b"2:17", b"0:0", b"8388607:1099511627775")),
     (_path, BadArguments, (b"/", b"/a/b", b"/zookeeper/quota")),
     (_acl, InvalidAcl, (b"world:anyone", b"digest:bob:hash", b"ip:10.0.0.0/8", b"ip:::1", b"auth:", b"super:x")),
+    (_zoo_cfg, SettingsError, ZOO_CFGS),
+    (
+        _users,
+        UsersError,
+        (b'Server { x required user_bob="s"; user_ann="t"; };', b"bob:secret\n# no\nann:x", b'user_a="1"'),
+    ),
     (_ensemble, SettingsError, ()),
     (_node, SettingsError, ()),
 )
@@ -133,12 +172,13 @@ class Refused(Exception):
 
 class Settings(Target):
     name = "settings"
-    about = "settings files, connect strings, addresses, durations, zxids, paths, ACLs, scores"
+    about = "settings files, zoo.cfg, users of SASL, connect strings, addresses, durations, zxids, paths, ACLs, scores"
     refusals = (Refused,)
     bytes_max = 512 * 1024  # a file, read and parsed by the standard library
     words = ("²".encode(), "\u0664".encode(), b"9" * 5000, b"null", b"true", b"-1", b"1e999", b"Infinity", b"[" * 3000,
              b"{}", b'"', b"\\ud800", b"\0", b":", b"/", b",", b"0x1", b"1_0", b"\xff", b'"tick_ms": 5',
-             b'"super_digest": 5')  # fmt: skip
+             b'"super_digest": 5', b'"clients": {"words": ["*"]}', b"server.1=", b"\\", b"\\u000a", b";",
+             b"'")  # fmt: skip
 
     def seeds(self) -> Sequence[bytes]:
         with TemporaryDirectory() as name:

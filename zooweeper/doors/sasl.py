@@ -24,7 +24,7 @@ TOKEN_BYTES_MAX = 4096  # RFC 2831 2.1.2
 FILE_BYTES_MAX = 1 << 20
 USERS_MAX = 10_000
 
-_DIRECTIVE = re.compile(rb'[\s,]*([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))\s*(?=,|$)', re.DOTALL)
+_DIRECTIVE = re.compile(rb'[\s,]*([A-Za-z-]+)\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s,"=]+))\s*(?=,|$)', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PROOF = re.compile(rb"[0-9a-f]{32}")
 _COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|(?m:^[ \t]*(?://|#)[^\n]*)', re.DOTALL)  # or text between quotes
@@ -190,19 +190,18 @@ def parse_users(text: str) -> dict[str, str]:
 def read_users(path: str) -> tuple[Users, str]:
     """The users of a file, and a warning if others may read it (else empty). UsersError."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-        mode = Path(path).stat().st_mode
+        found = Path(path).stat()
+        if found.st_size > FILE_BYTES_MAX:
+            raise UsersError(f"the users of SASL in {path}: larger than {FILE_BYTES_MAX >> 20} MiB")
+        data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise UsersError(f"cannot read the users of SASL in {path}: {reason}") from None
-    if len(data) > FILE_BYTES_MAX:
-        raise UsersError(f"the users of SASL in {path}: larger than {FILE_BYTES_MAX >> 20} MiB")
     try:
         users = Users(parse_users(data.decode()))
     except UnicodeDecodeError:
         raise UsersError(f"the users of SASL in {path}: not UTF-8") from None
     except UsersError as error:
         raise UsersError(f"the users of SASL in {path}: {error}") from None
-    exposed = stat.S_ISREG(mode) and mode & 0o077
+    exposed = stat.S_ISREG(found.st_mode) and found.st_mode & 0o077
     return users, f"{path} holds passwords and can be read by others; chmod 600 it" if exposed else ""

@@ -100,13 +100,14 @@ def _no_password() -> str:
 
 def _pem(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
+        if Path(path).stat().st_size > FILE_BYTES_MAX:
+            raise TlsError(f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB")
+        data = Path(path).read_bytes()
     except OSError as error:
         raise TlsError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:
         raise TlsError(f"not a path: {path!a}") from None
-    if len(data) > FILE_BYTES_MAX or b"-----BEGIN " not in data:
+    if b"-----BEGIN " not in data:
         raise TlsError(f"{path} is not a PEM file")
     return data.decode("latin-1")
 
