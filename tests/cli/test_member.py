@@ -146,6 +146,18 @@ def test_deploy_adds_a_node_and_removes_the_leader(place: Place) -> None:
     assert again.returncode == 1 and f"there is no node {leader}" in again.stderr
 
 
+def test_who_was_removed_is_not_waited_for_when_all_start_again(place: Place) -> None:
+    ensemble = place.ensemble
+    gone = next(node for node in ensemble.ids if node != ensemble.leader())
+    assert place.change("remove", str(gone)).returncode == 0
+    assert place.deploy("stop").returncode == 0
+    started = place.deploy("start")
+    assert started.returncode == 0 and "QUORUM OK 2/2, tolerates 0 failures" in started.stdout, started
+    assert place.deploy("status").returncode == 0
+    place.ensemble.stop([gone])
+    place.ensemble.leave(gone)
+
+
 def test_a_node_elsewhere_comes_by_the_lines_that_are_printed(place: Place, tmp_path: Path) -> None:
     port = place.base_port + 4
     words = f"9=127.0.0.1:{port}:{port + 1000}:{port + 2000}:{port + 3000}"

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from zooweeper.cli import ports, settings
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
-from zooweeper.cli.status import Asker, NodeStatus, health, row, settle
+from zooweeper.cli.status import NOBODY, Asker, NodeStatus, health, row, settle
 from zooweeper.doors.identify import digest_of
 from zooweeper.model.config import Member
 from zooweeper.storage.disk import OsDisk
@@ -254,25 +254,32 @@ class Ensemble:
             time.sleep(POLL_S)
 
     def wait_healthy(self, timeout_s: float = HEALTHY_S, nodes: Sequence[int] | None = None) -> list[NodeStatus]:
-        """Waits until `nodes` (default: all) follow one leader, and returns their rows. EnsembleError when a process
-        ends meanwhile (with the last line of its log), or when time is up."""
+        """Waits until `nodes` (default: all) follow one leader, and returns their rows; who is no member does not
+        matter. EnsembleError when a process fails meanwhile (with the last line of its log), or when time is up."""
         wanted = [self.member(node) for node in (self.ids if nodes is None else nodes)]
         deadline = time.monotonic() + timeout_s
         with Asker([str(member.grpc) for member in wanted]) as asker:
             while True:
                 replies = asker.ask(max(0.05, min(1.0, deadline - time.monotonic())))
                 rows = [row(reply, str(member.grpc), member) for reply, member in zip(replies, wanted, strict=True)]
-                if all(one.serving for one in rows) and len({one.epoch for one in rows}) == 1:
+                rows = settle(rows, replies)
+                members = [one for one in rows if one.standing != NOBODY]
+                if members and all(one.serving for one in members) and len({one.epoch for one in members}) == 1:
                     return rows
                 for one, member in zip(rows, wanted, strict=True):
-                    if not one.up and self.pid(member.id) is None:
+                    if not one.up and self.pid(member.id) is None and not self._left(member.id):
                         raise EnsembleError(f"node {member.id} has ended: {self.log_tail(member.id) or 'no log'}")
                 if time.monotonic() > deadline:
-                    late = ", ".join(f"{one.id} is {one.role}" for one in rows if not one.serving)
+                    late = ", ".join(f"{one.id} is {one.role}" for one in members if not one.serving)
                     raise EnsembleError(f"not healthy within {timeout_s:g} s: {late}; see {self.folder}/node-*/log")
                 time.sleep(POLL_S)
 
     # ---- inside
+
+    def _left(self, node: int) -> bool:
+        """Whether the process has ended without a fault: the ensemble has removed it."""
+        child = self._children.get(node)
+        return child is not None and child.poll() == 0
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -97,7 +97,7 @@ class RunningNode:
             await asyncio.sleep(PARTING_MS / 1000)
             return
         status = self.node.status()
-        if status.role == "leader" and status.quorum and len(self.config.members) > 1:
+        if status.role == "leader" and status.quorum and len(status.members.voters) > 1:
             self.node.step(HandOff())
             deadline = time.monotonic() + HAND_OFF_MS / 1000
             while self.node.status().role == "leader" and time.monotonic() < deadline:
