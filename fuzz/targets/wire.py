@@ -17,7 +17,7 @@ from fuzz.target import Run, Target
 from fuzz.targets.doors import LEADER, settle
 from fuzz.values import SECRET, TIME_MS, requests
 from zooweeper.doors.sasl import SaslServer, Users
-from zooweeper.doors.zkconn import PLAIN, Port, WireConnection
+from zooweeper.doors.zkconn import OWN_CODES, PLAIN, Port, WireConnection
 from zooweeper.doors.zkerrors import ON_WIRE
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import ErrorCode
@@ -37,8 +37,8 @@ FRAMES_MAX = 64
 SPECIAL = (Ping.code, Auth.code, Sasl.code)
 UNORDERED = (-1, -2)  # xids of events and pings, which have no turn
 XIDS = (0, 1, -1, -2, -4, -8, (1 << 31) - 1, -(1 << 31))
-CODES = (*(code for code in OPS if code < 200), 0, -1, 10, 200, 1 << 30)
-KNOWN = {int(code) for code in ErrorCode if code > -200} - ON_WIRE.keys()
+CODES = (*(code for code in OPS if code < OWN_CODES), 0, -1, 10, 200, 1 << 30)
+KNOWN = {int(error) for error in ErrorCode if error > ErrorCode.NO_QUORUM} - ON_WIRE.keys()
 USERS = Users({"bob": "secret"})
 NONCE = b"0123456789abcdef"
 
@@ -61,7 +61,7 @@ class Node:
     def __init__(self) -> None:
         self.replica: Replica = pickle.loads(LEADER)
         self.sinks: dict[int, Sink] = {}
-        self.connections = 0
+        self.connections = self.stepped = 0
         self.port = Port(self, ClientPort(), "super:hash", lambda word: b"imok" if word == b"ruok" else None)
         self.port.sasl = lambda: SaslServer(USERS, NONCE)
         self.honest = Client(self)
@@ -73,6 +73,7 @@ class Node:
         return self.connections
 
     def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
+        self.stepped += 1
         self.replica.step(event)
 
     def disconnect(self, connection: int) -> None:
@@ -99,10 +100,10 @@ class Client:
 
     def send(self, data: bytes) -> bytes:
         self.connection.received(data, TIME_MS)
-        told = b""
+        told, stepped = b"", -1
         self._woken = True
-        while self._woken:
-            self._woken = False
+        while self._woken or self._node.stepped != stepped:
+            self._woken, stepped = False, self._node.stepped
             settle(self._node.replica, self._node.sinks)
             told += self.connection.take(TIME_MS)
             self.connection.proceed(TIME_MS)
@@ -141,7 +142,7 @@ class Wire(Target):
     )
 
     def seeds(self) -> Sequence[bytes]:
-        known = [(code, body.encode()) for code, body in requests() if code < 200]
+        known = [(code, body.encode()) for code, body in requests() if code < OWN_CODES]
         first = hello() + request(1, Create.code, CREATE.replace(b"/h", b"/a"))
         every = b"".join(request(xid, code, body) for xid, (code, body) in enumerate(known[:FRAMES_MAX], 2))
         return [
