@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tests.interop.differential import wire
 from tests.interop.differential.play import Answer
 from tests.interop.differential.session import Frame
-from tests.interop.differential.steps import Ask, Batch, Open, Raw, Step, requests
+from tests.interop.differential.steps import Ask, Open, Raw, Step, requests
 from tests.interop.differential.wire import Part
 
 MARSHALLING_ERROR, UNIMPLEMENTED, BAD_ARGUMENTS, NO_NODE = -5, -6, -8, -101
@@ -70,15 +70,12 @@ def _event_of_set_watches(step: Step, theirs: list[Frame], ours: list[Frame]) ->
 
 
 def _watch_of_no_path(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    if isinstance(step, Batch):
-        return any(_watch_of_no_path(ask, theirs, ours) for ask in step.asks)
-    if not isinstance(step, Ask) or step.code not in (wire.ADD_WATCH, wire.SET_WATCHES, wire.SET_WATCHES2):
-        return False
-    return (
-        any(not _possible(path) for path in _paths(step))
-        and ours[-1].get("error") == BAD_ARGUMENTS
-        and theirs[-1].get("error") == 0
+    odd = any(
+        ask.code in (wire.ADD_WATCH, wire.SET_WATCHES, wire.SET_WATCHES2)
+        and (isinstance(ask, Raw) or any(not _possible(path) for path in _paths(ask)))
+        for ask in requests(step)
     )
+    return odd and ours[-1].get("error") == BAD_ARGUMENTS and theirs[-1].get("error") == 0
 
 
 def _unknown_operation(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
@@ -182,6 +179,10 @@ def _userless(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
         and step.fields[2].find(b":") < 1
         and ours[0].get("error") == AUTH_FAILED
     )
+
+
+def _sasl_of_nothing(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    return _asks(step, wire.SASL) and theirs == [{"connection": "closed"}] and ours[0].get("token", 0) is None
 
 
 def _names(ask: Ask | Raw, path: str | None) -> bool:
@@ -309,6 +310,12 @@ ROWS: tuple[Row, ...] = (
         "events of the end of one's own session, of znodes that not everybody may read",
         "ZooKeeper sends them before the answer; here the session's identities end with it, and nobody listens",
         _event_of_closing,
+    ),
+    Row(
+        "SASL with null for a token, where there is no SASL",
+        "ZooKeeper stumbles and closes the connection; here the answer is null, as it is to any other token",
+        _sasl_of_nothing,
+        parts=True,
     ),
     Row(
         "the path that sync gives back",

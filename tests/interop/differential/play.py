@@ -183,6 +183,7 @@ class Player:
         """A request of the housekeeping, whose answer is not compared."""
         frames = session.answers(session.ask(code, wire.encode(code, fields), xid))
         self._note_writes([(session.name, frame) for frame in frames])
+        assert "error" in frames[-1], f"{self.name} does not answer the housekeeping: {frames[-1]}"
         return frames[-1]
 
     def _clear(self, path: str) -> None:
