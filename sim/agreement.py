@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from sim.members import proposal
 from zooweeper.model.config import Timing
 from zooweeper.model.durable import Recovered
 from zooweeper.model.entry import Batch, pack_request
@@ -15,10 +16,12 @@ from zooweeper.model.members import Membership, parse
 from zooweeper.model.zxid import show
 from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica.events import Clock
+from zooweeper.replica.membership import confirmation
 from zooweeper.replica.outbox import Outbox
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.messages import SnapBegin, SnapChunk
 from zooweeper.zab.peer import Peer
+from zooweeper.zab.quorum import is_quorum
 from zooweeper.zab.vote import Phase
 
 
@@ -27,6 +30,13 @@ class Wish:
     """A client's wish; done if this node leads and may propose, else nothing."""
 
     value: bytes
+
+
+@dataclass(slots=True)
+class Change:
+    """An operator's wish: other members. As in replica/membership.py: only if a quorum of them has everything."""
+
+    membership: Membership
 
 
 @dataclass(slots=True)
@@ -75,16 +85,25 @@ class AgreementBrain:
 
     def step(self, event: Any) -> None:
         if isinstance(event, Wish):
+            self._propose(pack_request(0, 0, 0, 0, event.value))
+        elif isinstance(event, Change):
             role = self.zab.role
-            if isinstance(role, Leading) and role.can_propose:
-                first = role.next_zxid
-                role.propose(Batch(first, first, 0, pack_request(0, 0, 0, 0, event.value)))
+            if isinstance(role, Leading) and is_quorum(event.membership.voters, role.synced()):
+                self._propose(proposal(event.membership))
         elif isinstance(event, Clock):
             self.zab.now_ms = event.now_ms
         else:
             self.zab.step(event)
 
+    def _propose(self, request: bytes) -> None:
+        role = self.zab.role
+        if isinstance(role, Leading) and role.can_propose:
+            first = role.next_zxid
+            role.propose(Batch(first, first, 0, request))
+
     def take(self) -> Outbox:
+        if 0 < self.zab.memberships.settled.version == self.zab.history.last:
+            self._propose(confirmation())
         ready = self.zab.take()
         for piece in ready.state:
             if isinstance(piece, Batch):

@@ -12,6 +12,8 @@ from typing import Any
 from sim.network import LAN, Network
 from sim.node import Node
 from sim.world import World
+from zooweeper.model.members import Membership
+from zooweeper.zab.quorum import is_quorum
 
 HEALTHY_DISK_US = 300
 
@@ -19,11 +21,21 @@ HEALTHY_DISK_US = 300
 class Ensemble:
     """What a fault may lay hands on."""
 
-    def __init__(self, world: World, network: Network, nodes: list[Node]) -> None:
+    def __init__(
+        self,
+        world: World,
+        network: Network,
+        nodes: list[Node],
+        newest: Callable[[], Membership],
+        in_force: Callable[[], list[Membership]],
+    ) -> None:
         self.world = world
         self.network = network
         self.nodes = nodes
         self.clients: list[Any] = []  # each with drop(): its connection breaks
+        self.operator: Any = None  # a client that may change the members
+        self.newest = newest  # the last that is known to be committed
+        self.in_force = in_force  # all whose majority may be asked
         self.healing = False  # True: no new trouble, and no aftermath of the old
 
     def node(self, id: int) -> Node:
@@ -44,8 +56,12 @@ class Ensemble:
     def may_harm(self, node: Node) -> bool:
         """Whether this disk may be damaged or wiped: all that are so, or were and are not synchronized yet, must be a
         minority."""
-        others = sum(one.harmed or one.lost for one in self.nodes if one is not node)
-        return 2 * (others + 1) < len(self.nodes)
+        harmed = [one.id for one in self.nodes if one.harmed or one.lost or one is node]
+        for membership in self.in_force():
+            voters = [id for id in membership.voters if id in harmed]
+            if node.id in voters and 2 * len(voters) >= len(membership.voters):
+                return False
+        return True
 
     def later(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
         """The aftermath of a strike: done after `delay_us`, unless healing has begun by then."""
@@ -56,9 +72,16 @@ class Ensemble:
             action(*arguments)
 
     def core(self, chance: random.Random) -> list[int]:
-        """A smallest majority that could serve if the others never came back."""
-        order = sorted((node.harmed or node.lost, chance.random(), node.id) for node in self.nodes)
-        return sorted(id for _, _, id in order[: len(order) // 2 + 1])
+        """Few nodes that could serve if the others never came back: a majority of all memberships that may still be
+        asked. As long as a change of them may come about, that is nobody but all."""
+        if self.operator is not None and self.operator.waits:
+            return [node.id for node in self.nodes]
+        chosen: list[int] = []
+        for _, _, id in sorted((node.harmed or node.lost, chance.random(), node.id) for node in self.nodes):
+            voters = [one.voters for one in self.in_force() if id in one.voters]
+            if not all(is_quorum(those, chosen) for those in voters):
+                chosen.append(id)
+        return sorted(chosen)
 
     def restart(self, node: Node) -> None:
         """A new process, if there is none."""

@@ -12,6 +12,7 @@ from sim.model import Model, Outcome
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.zxid import show
 from zooweeper.ops.op import Kind
+from zooweeper.ops.reconfig import Members, Reconfig
 from zooweeper.ops.session import Auth, CloseSession
 from zooweeper.ops.table import OPS
 
@@ -117,6 +118,8 @@ class History:
         if not operation.number:
             return None
         outcome = self.model.outcome(operation.session, operation.number)
+        if outcome is not None and operation.code == Reconfig.code:
+            return outcome if outcome.code == Members.code else None  # what the leader made of it
         same = outcome is not None and (outcome.code, outcome.body) == (operation.code, operation.body)
         return outcome if same else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from zooweeper.model.config import Address, Member
 from zooweeper.model.entry import pack_request
-from zooweeper.model.members import Membership, of_settings
+from zooweeper.model.members import Membership, Server, of_settings
 from zooweeper.ops.reconfig import Founding, Members
 
 HOST = "127.0.0.1"
@@ -17,6 +17,11 @@ def member(id: int, observer: bool = False) -> Member:
     """A node of the settings."""
     peer, grpc, wire, admin = (Address(HOST, 1000 * door + id) for door in (1, 2, 3, 4))
     return Member(id, peer, grpc, wire, admin, observer)
+
+
+def server(id: int, observer: bool = False) -> Server:
+    """A node as a membership names it."""
+    return membership((), (id,)).servers[0] if observer else membership((id,)).servers[0]
 
 
 def members(voters: Iterable[int], observers: Iterable[int] = ()) -> tuple[Member, ...]:

@@ -18,11 +18,14 @@ from zooweeper.ops.create import Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, SetAcl, SetData
 from zooweeper.ops.delete import Delete, DeleteContainer, DeleteRecursive
 from zooweeper.ops.multi import Multi
+from zooweeper.ops.reconfig import Confirmed, Founding, Members
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession
 
 Rows = tuple[tuple[int, tuple[str, str]], ...]  # an ACL: (permissions, (scheme, id))
 Names = tuple[tuple[str, str], ...]  # identities
 
+CONFIG = "/zookeeper/config"
+MEMBERSHIPS = (Founding.code, Members.code)
 READ, WRITE, CREATE, DELETE, ADMIN = 1, 2, 4, 8, 16
 EVERYBODY: Rows = ((31, ("world", "anyone")),)
 ONLY_READ: Rows = ((1, ("world", "anyone")),)
@@ -151,8 +154,8 @@ class Model:
         self.ended: dict[int, Session] = {}
         self.repeats = 0  # entries that took no effect: executed before, or out of place
         self._before: dict[str, Znode | None] = {}  # of this entry's changes
-        for path in ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"):
-            config = path == "/zookeeper/config"
+        for path in ("/", "/zookeeper", "/zookeeper/quota", CONFIG):
+            config = path == CONFIG
             node = Znode(b"", ONLY_READ if config else EVERYBODY, 0, 0, 0, 0, 0, 0)
             self._put(path, node._replace(version=-1, aversion=-1) if config else node)
         for path, children in (("/", 1), ("/zookeeper", 2)):
@@ -163,6 +166,8 @@ class Model:
         for batch in batches:
             for entry in batch.entries():
                 self.zxid = entry.zxid
+                if entry.code in MEMBERSHIPS:
+                    self._members(entry)
                 handler = UNNUMBERED.get(entry.code)
                 if handler is not None:
                     handler(self, entry)
@@ -170,6 +175,21 @@ class Model:
                     self._numbered(entry)
                 if self._before:
                     self._settle()
+
+    def _members(self, entry: Entry) -> None:
+        """The membership is what the leader has decided."""
+        request = Members.Request.decode(entry.body)
+        if not request.error:
+            node = self.nodes[CONFIG]
+            data = f"{request.members}\nversion={entry.zxid:x}".encode()
+            self._put(CONFIG, node._replace(data=data, mzxid=entry.zxid, mtime=entry.time_ms))
+            self.changes.append(Change(entry.zxid, EventType.DATA, CONFIG, node.rows, ()))
+
+    def _decided(self, request: Any, entry: Entry) -> tuple[bytes, Stat]:
+        if request.error:
+            raise Refusal(ErrorCode(request.error))
+        node = self.nodes[CONFIG]
+        return node.data, node.stat()
 
     # --- what was, when
 
@@ -434,6 +454,8 @@ UNNUMBERED: dict[int, Callable[[Model, Entry], None]] = {
     Attach.code: Model._attach,
     ExpireSession.code: Model._expire,
     DeleteContainer.code: Model._sweep,
+    Founding.code: lambda model, entry: None,  # done, as of all memberships
+    Confirmed.code: lambda model, entry: None,
 }
 DO: dict[int, Callable[[Model, Any, Entry], Any]] = {
     Create.code: Model._create,
@@ -446,6 +468,7 @@ DO: dict[int, Callable[[Model, Any, Entry], Any]] = {
     SetAcl.code: Model._set_acl,
     Check.code: Model._check,
     Multi.code: Model._multi,
+    Members.code: Model._decided,
 }
 REQUESTS: dict[int, Any] = {
     op.code: op.Request
@@ -459,5 +482,6 @@ REQUESTS: dict[int, Any] = {
         SetData,
         SetAcl,
         Multi,
+        Members,
     )
 }

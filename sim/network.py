@@ -24,6 +24,7 @@ from typing import Any
 
 from sim.marks import Marks
 from sim.world import MS, World
+from zooweeper.model.members import Membership
 from zooweeper.transport.wire import frame_from, frames, messages_from
 from zooweeper.zab.events import PeerDown, PeerUp, Received
 from zooweeper.zab.messages import Message
@@ -226,6 +227,8 @@ class Network:
         self.initial: dict[int, int] = {}  # see checks/durable.py
         self.marks = Marks(world)
         self.slow: dict[tuple[int, int], Quality] = {}  # (from, to): a link that is not like the others
+        self.members: dict[int, Membership] = {}  # node -> whom it wants to be connected with
+        self.parting_us = 2000 * MS  # how long the stream with one that was removed lives on
 
     def now(self) -> Quality:
         """How good it is at the moment."""
@@ -250,6 +253,25 @@ class Network:
             if self.wire:
                 (message,) = messages_from(frame_from(next(frames([message]))))
             stream.pipes[to].push(Received(source, message))
+
+    def set_members(self, node: int, membership: Membership) -> None:
+        """It is connected with these from now on; who has gone keeps its stream for a while, to hear of it."""
+        self.members[node] = membership
+        for stream in self._of(node):
+            if stream.other(node) not in membership.ids:
+                self.world.after(self.parting_us, self._part, node, stream)
+
+    def _part(self, node: int, stream: Stream) -> None:
+        if stream.other(node) not in self.members[node].ids:
+            stream.break_up()
+
+    def _acquainted(self, a: int, b: int) -> bool:
+        """Each takes the other: for a member, or because it says to know of newer members."""
+        mine, yours = self.members.get(a), self.members.get(b)
+        if mine is None or yours is None:
+            return True
+        knows, known = b in mine.ids, a in yours.ids
+        return (knows and known) or (knows and mine.version > yours.version) or (known and yours.version > mine.version)
 
     def crashed(self, node: int, power_loss: bool = False) -> None:
         """Its streams end; half of the machines that lose power are silent about it."""
@@ -314,6 +336,8 @@ class Network:
                 stream.break_up()  # keepalive, on a link that is cut: about 2 s
             return
         if not (self.nodes[a].alive and self.nodes[b].alive) or self.cut.get((a, b)) or self.cut.get((b, a)):
+            return
+        if not self._acquainted(a, b):
             return
         if stream is not None:
             if stream.silent and (stream.open[a] or stream.open[b]):

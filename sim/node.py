@@ -316,6 +316,8 @@ class Node:
         if outbox.stop:
             raise Violation("stop", f"node {self.id} stops: {outbox.stop}")
         self._seam()
+        if outbox.members is not None:
+            self.network.set_members(self.id, outbox.members)
         if self.lost:
             self._promises_nothing(outbox)
         if outbox.disk or ((outbox.after or outbox.written) and (self._jobs or self._disk_busy)):
@@ -333,6 +335,9 @@ class Node:
                 self.world.note(self.name, Noted("delivers", delivery))
             self.deliver(delivery)
         self._seam()
+        if outbox.removed:
+            self.world.mark("a removed node ended")
+            self.stop()
 
     def _promises_nothing(self, outbox: Any) -> None:
         assert self.brain is not None

@@ -7,13 +7,14 @@ than all of them always). Plain values only, so that a plan can be written to a 
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from sim.network import AWFUL, LAN, SLOW, Quality
 from zooweeper.model import limits
 from zooweeper.model.config import Timing
 
 QUALITIES: dict[str, Quality] = {quality.name: quality for quality in (LAN, SLOW, AWFUL)}
+MEMBERSHIP = "membership"  # the nemesis
 TIMINGS = {
     "quick": Timing(100, 500, 800, 30),
     "brisk": Timing(100, 1000, 1500, 50),
@@ -41,6 +42,8 @@ class Options:
     nemeses: tuple[str, ...]
     workloads: tuple[str, ...]
     chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES  # small: a snapshot takes many pieces, and changes fall in between
+    observers: int = 0  # members that never count, by the settings
+    spares: int = 0  # nodes that run, and that nobody knows until somebody takes them in
 
     def __str__(self) -> str:
         return " ".join(f"{field.name}={words(getattr(self, field.name))}" for field in fields(self))
@@ -62,7 +65,7 @@ def some(chance: random.Random, names: Sequence[str], least: int) -> tuple[str, 
 
 def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str], voters: int = 0) -> Options:
     """The options of a seed; one in ten has no nemesis at all. `voters` fixes their number."""
-    return Options(
+    options = Options(
         voters or chance.choice((1, 3, 3, 3, 3, 3, 3, 5)),
         chance.choice(("LAN", "LAN", "LAN", "SLOW", "AWFUL")),
         chance.choice(("quick", "quick", "brisk", "usual")),
@@ -79,7 +82,9 @@ def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str]
         some(chance, nemeses, 1) if chance.random() < 0.9 else (),
         some(chance, workloads, 1),
         chance.choice((300, 2000, limits.SNAPSHOT_CHUNK_BYTES)),
+        chance.choice((0, 0, 0, 1, 2)),
     )
+    return replace(options, spares=chance.randint(1, 2)) if MEMBERSHIP in options.nemeses else options
 
 
 @contextmanager

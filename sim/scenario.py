@@ -12,6 +12,7 @@ from typing import Any
 
 from sim.checks.ledger import Ledger
 from sim.ensemble import Ensemble
+from sim.members import member, members
 from sim.memory import MemoryStore
 from sim.nemeses import NEMESES
 from sim.network import Network
@@ -21,7 +22,9 @@ from sim.plan import Plan, Strike
 from sim.store import DiskStore
 from sim.work import AgreementWork, ServiceWork, Work
 from sim.world import MS, SECOND, Violation, World
+from zooweeper.model.config import Member
 from zooweeper.model.durable import Recovered
+from zooweeper.model.members import of_settings
 from zooweeper.model.zxid import show
 
 PROGRESS_US = 60 * SECOND  # a slow leader outside of the healed quorum may be kept, and lost, and elected again
@@ -75,8 +78,9 @@ def run(plan: Plan, kind: type[Work], traced: bool, how: str) -> Outcome:
             order(ensemble, work)
             cold_restart(ensemble, work)
             quiet(plan, ensemble)
-            ledger.complete(ensemble.nodes)
-            outcome.acknowledged = work.judge(ledger, ensemble.nodes)
+            nodes = [node for node in ensemble.nodes if node.id in ensemble.newest().ids]
+            ledger.complete(nodes)
+            outcome.acknowledged = work.judge(ledger, nodes)
         except Violation as violation:
             outcome.violation = violation
         except Exception as error:  # nothing may raise, so this is what the run has found
@@ -86,28 +90,40 @@ def run(plan: Plan, kind: type[Work], traced: bool, how: str) -> Outcome:
 
 
 def build(
-    world: World, options: Options, make: Callable[[int, tuple[int, ...]], Callable[[Recovered, int], Brain]]
+    world: World, options: Options, make: Callable[[int, tuple[Member, ...]], Callable[[Recovered, int], Brain]]
 ) -> tuple[Ensemble, Ledger]:
-    """Nodes that know one another, watched by a ledger; none is started."""
+    """Nodes that know one another, and spare ones that know them, watched by a ledger; none is started."""
     network = Network(world, QUALITIES[options.network], wire=options.wire)
-    voters = tuple(range(1, options.voters + 1))
-    tick_ms = TIMINGS[options.timing].tick_ms
+    timing = TIMINGS[options.timing]
+    network.parting_us = 2 * timing.silence_ms * MS
+    voters = range(1, options.voters + 1)
+    observers = range(voters.stop, voters.stop + options.observers)
+    spares = range(observers.stop, observers.stop + options.spares)
+    settings = members(voters, observers)
     nodes = [
-        Node(world, network, id, store_of(world, id, options), make(id, voters), options.disk_us, tick_ms)
-        for id in voters
+        Node(
+            world,
+            network,
+            id,
+            store_of(world, id, options, id not in spares),
+            make(id, settings if id not in spares else (*settings, member(id, observer=True))),
+            options.disk_us,
+            timing.tick_ms,
+        )
+        for id in (*voters, *observers, *spares)
     ]
     network.nodes = {node.id: node for node in nodes}
-    ledger = Ledger(world)
-    ledger.nodes = nodes
+    ledger = Ledger(world, nodes, of_settings(settings))
     for node in nodes:
         node.observe = ledger.observe
-    return Ensemble(world, network, nodes), ledger
+    return Ensemble(world, network, nodes, ledger.newest, ledger.in_force), ledger
 
 
-def store_of(world: World, id: int, options: Options) -> Store:
+def store_of(world: World, id: int, options: Options, voting: bool) -> Store:
+    """`voting` False: of a node that is to join a running ensemble."""
     if options.segment_bytes:
-        return DiskStore(id, world.chance(f"disk {id}"), options.segment_bytes)
-    return MemoryStore(purges=options.purges)
+        return DiskStore(id, world.chance(f"disk {id}"), options.segment_bytes, voting)
+    return MemoryStore(voting, purges=options.purges)
 
 
 # --- the phases
@@ -148,12 +164,11 @@ def order(ensemble: Ensemble, work: Work) -> None:
     world = ensemble.world
     world.note("world", "heals all")
     ensemble.heal([node.id for node in ensemble.nodes])
-    whole = [node.id for node in ensemble.nodes]
-    if not run_until(world, PROGRESS_US, lambda: settled(ensemble, whole) and work.idle()):
+    if not run_until(world, PROGRESS_US, lambda: settled(ensemble) and work.idle()):
         raise Violation("order", f"all whole for {PROGRESS_US // SECOND} s, not in order: {states(ensemble)}")
     work.calm()
     answered = work.probe()
-    if not run_until(world, PROGRESS_US, lambda: answered() and settled(ensemble, whole)):
+    if not run_until(world, PROGRESS_US, lambda: answered() and settled(ensemble)):
         raise Violation("calm", f"nothing is broken, and something is not answered: {states(ensemble)}")
 
 
@@ -165,8 +180,7 @@ def cold_restart(ensemble: Ensemble, work: Work) -> None:
         node.crash(True)
     for node in ensemble.nodes:
         ensemble.restart(node)
-    whole = [node.id for node in ensemble.nodes]
-    if not run_until(world, PROGRESS_US, lambda: settled(ensemble, whole) and work.idle()):
+    if not run_until(world, PROGRESS_US, lambda: settled(ensemble) and work.idle()):
         raise Violation("cold restart", f"not in order after {PROGRESS_US // SECOND} s: {states(ensemble)}")
     after = max(node.brain.status().applied for node in ensemble.nodes if node.brain is not None)
     if after < before:
@@ -190,8 +204,9 @@ def run_until(world: World, limit_us: int, done: Callable[[], bool]) -> bool:
     return False
 
 
-def settled(ensemble: Ensemble, ids: list[int]) -> bool:
-    """These nodes serve, and are at one place."""
+def settled(ensemble: Ensemble) -> bool:
+    """All members serve, and are at one place."""
+    ids = ensemble.newest().ids
     brains = [ensemble.node(id).brain for id in ids]
     views: list[Any] = [brain.status() for brain in brains if brain is not None]
     everybody = len(views) == len(ids) and all(view.serving for view in views)

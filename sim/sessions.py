@@ -136,6 +136,8 @@ class Intruder:
 class Client:
     """A session and its requests."""
 
+    scheme = "digest"  # of what it can prove to be
+
     def __init__(
         self, world: World, doors: Doors, id: int, quality: Callable[[], Quality], timeout_ms: int = TIMEOUT_MS
     ) -> None:
@@ -267,7 +269,7 @@ class Client:
 
     def _proof(self) -> Operation:
         """A request of our own, outside of the history."""
-        body = AddIdentity.Request("digest", identity_of(self.identity)).encode()
+        body = AddIdentity.Request(self.scheme, identity_of(self.identity)).encode()
         operation = Operation(self.id, AddIdentity.code, "", body, False, None, None, self.world.now_us)
         operation.session = self.session
         self.pending.append(operation)

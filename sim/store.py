@@ -22,7 +22,7 @@ OPERATIONS_MAX = 12  # after which it goes, at most
 class DiskStore:
     """One node's folder."""
 
-    def __init__(self, id: int, chance: Random, segment_bytes: int) -> None:
+    def __init__(self, id: int, chance: Random, segment_bytes: int, voting: bool = True) -> None:
         self.disk = SimDisk(f"disk {id}")
         self.repaired = False
         self.found: list[str] = []
@@ -32,7 +32,7 @@ class DiskStore:
         self._incarnations = 0
         self._harmed = False
         self._forgot = False  # the folder is new since the last recovery that succeeded
-        self._format(voting=True)
+        self._format(voting)
         self._storage: Storage | None = None
 
     def recover(self) -> Recovered:

@@ -22,6 +22,7 @@ from zooweeper.ops.read import (
     ListSubtree,
     WhoAmI,
 )
+from zooweeper.ops.reconfig import Reconfig
 from zooweeper.ops.table import OPS
 
 
@@ -193,6 +194,7 @@ SHAPES: dict[int, Callable[[Any], Any]] = {
     SetAcl.code: lambda result: result.stat,
     DeleteRecursive.code: lambda result: result.count,
     Multi.code: _parts_shape,
+    Reconfig.code: lambda result: (result.data or b"", result.stat),
 }
 
 

@@ -13,15 +13,16 @@ from sim.checks.verdict import judge
 from sim.core_client import CoreClient
 from sim.ensemble import Ensemble
 from sim.marks import mark_history
-from sim.members import members, membership
 from sim.node import Brain, Node
-from sim.options import TIMINGS, Options
+from sim.operator import Operator
+from sim.options import MEMBERSHIP, TIMINGS, Options
 from sim.plan import Doing
 from sim.sessions import Client, Doors
 from sim.workloads.base import Driver
 from sim.world import World
-from zooweeper.model.config import Config
+from zooweeper.model.config import Config, Member
 from zooweeper.model.durable import Recovered
+from zooweeper.model.members import of_settings
 from zooweeper.replica.replica import Replica
 
 Maker = Callable[[Recovered, int], Brain]
@@ -32,7 +33,7 @@ class Work(Protocol):
 
     def __init__(self, world: World, options: Options) -> None: ...
 
-    def brain(self, id: int, voters: tuple[int, ...]) -> Maker: ...
+    def brain(self, id: int, members: tuple[Member, ...]) -> Maker: ...
 
     def begin(self, ensemble: Ensemble) -> None: ...
 
@@ -55,11 +56,11 @@ class ServiceWork:
         self.options = options
         self.drivers: list[Driver] = []
 
-    def brain(self, id: int, voters: tuple[int, ...]) -> Maker:
-        """Makes the replica of a node, once per life."""
+    def brain(self, id: int, members: tuple[Member, ...]) -> Maker:
+        """Makes the replica of a node with these settings, once per life."""
         options = self.options
         timing = TIMINGS[options.timing]
-        config = Config(id, "sim", members(voters), "", timing, snapshot_entries=options.snapshot_entries)
+        config = Config(id, "sim", members, "", timing, snapshot_entries=options.snapshot_entries)
         chance = self.world.chance(f"replica {id}")
         return lambda recovered, life: Replica(config, recovered, chance)
 
@@ -72,6 +73,10 @@ class ServiceWork:
             client = kinds[id % 2](self.world, doors, id, quality, timeout_ms)
             ensemble.clients.append(client)
             self.drivers.append(Driver(self.world, client, self.options.workloads))
+        if MEMBERSHIP in self.options.nemeses:
+            ensemble.operator = Operator(self.world, doors, self.options.clients + 1, quality, timeout_ms)
+            ensemble.clients.append(ensemble.operator)
+            self.drivers.append(Driver(self.world, ensemble.operator, ()))
         for driver in self.drivers:
             driver.others = [other for other in self.drivers if other is not driver]
 
@@ -107,9 +112,9 @@ class AgreementWork:
         self.nodes: list[Node] = []
         self.count = 0
 
-    def brain(self, id: int, voters: tuple[int, ...]) -> Maker:
+    def brain(self, id: int, members: tuple[Member, ...]) -> Maker:
         timing = TIMINGS[self.options.timing]
-        return lambda recovered, life: AgreementBrain(id, membership(voters), timing, recovered, life)
+        return lambda recovered, life: AgreementBrain(id, of_settings(members), timing, recovered, life)
 
     def begin(self, ensemble: Ensemble) -> None:
         self.nodes = ensemble.nodes

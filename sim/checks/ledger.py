@@ -11,8 +11,11 @@ from sim.checks.expiry import Ending
 from sim.node import Node
 from sim.world import Violation, World
 from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.members import Membership
 from zooweeper.model.zxid import epoch_of, follows, show
+from zooweeper.ops.reconfig import membership_of
 from zooweeper.ops.session import ExpireSession
+from zooweeper.zab.quorum import is_quorum
 
 EXPIRES = pack_request(0, 0, 0, ExpireSession.code, b"")[:-4]
 
@@ -20,8 +23,10 @@ EXPIRES = pack_request(0, 0, 0, ExpireSession.code, b"")[:-4]
 class Ledger:
     """Everything that was ever executed anywhere, and who led which epoch."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, nodes: list[Node], settings: Membership) -> None:
         self.world = world
+        self.nodes = nodes
+        self.memberships = [settings]  # that were committed, in their order
         self.batches: dict[int, Batch] = {}  # first zxid -> the committed batch
         self.ends: dict[int, int] = {}  # zxid of a batch's end -> first
         self.digests: dict[int, tuple[str, int]] = {}  # zxid -> digest, and who showed it first
@@ -30,7 +35,6 @@ class Ledger:
         self.endings: list[Ending] = []
         self.applied: dict[int, tuple[int, int]] = {}  # node -> (life, applied)
         self.committed = 0
-        self.nodes: list[Node] = []
         self.seen: dict[int, tuple[int, ...]] = {}  # node -> what it was like after its last turn
 
     def observe(self, node: Node) -> None:
@@ -42,13 +46,14 @@ class Ledger:
         role, history = zab.role, zab.history
         seen = (
             *(node.life, len(self.leaders), role.state, role.phase, zab.current),
-            *(history.last, history.committed, state.zxid, state.digest()),
+            *(history.last, history.committed, state.zxid, state.digest(), zab.memberships.settled.version),
         )
         if seen == self.seen.get(node.id):
             return
         self.seen[node.id] = seen
         status = brain.status()
         self._epochs(node, status)
+        self._settled(node, zab.memberships.settled)
         if status.committed > self.committed:
             self._committed(node, status.committed)
         self._executed(node, status)
@@ -65,9 +70,43 @@ class Ledger:
     def _committed(self, node: Node, zxid: int) -> None:
         """A majority has it on disk; who has lost its disk since may have been one of them."""
         self.committed = zxid
-        have = sum(one.kept.last >= zxid or one.lost or one.harmed for one in self.nodes)
-        if 2 * have <= len(self.nodes):
-            raise Violation("committed is durable", f"node {node.id} commits {show(zxid)}, which {have} nodes have")
+        membership = next(one for one in reversed(self.memberships) if one.version <= zxid)
+        self._durable(node, zxid, membership)
+
+    def _durable(self, node: Node, zxid: int, membership: Membership) -> None:
+        have = [one.id for one in self.nodes if one.kept.last >= zxid or one.lost or one.harmed]
+        if not is_quorum(membership.voters, have):
+            raise Violation(
+                "committed is durable",
+                f"node {node.id} commits {show(zxid)}, which {have} have, of {membership.voters}",
+            )
+
+    def _settled(self, node: Node, membership: Membership) -> None:
+        """A node takes a membership for committed: a majority of it, and of the one before, has it on disk."""
+        newest = self.memberships[-1]
+        if membership.version > newest.version:
+            self._durable(node, membership.version, newest)
+            self._durable(node, membership.version, membership)
+            self.memberships.append(membership)
+            self.world.mark("a membership was committed")
+            leader = self.leaders.get(epoch_of(membership.version))
+            if leader is not None and leader not in membership.voters:
+                self.world.mark("a leader was voted out")
+        elif membership.version and membership not in self.memberships:
+            if any(membership.version == one.version for one in self.memberships):
+                raise Violation("members", f"node {node.id} goes by {membership}, not by what was committed")
+            self.memberships.append(membership)  # who committed it died at once
+            self.memberships.sort(key=lambda one: one.version)
+
+    def newest(self) -> Membership:
+        return self.memberships[-1]
+
+    def in_force(self) -> list[Membership]:
+        """Those whose majority may be asked: the newest, the one before as long as nothing behind the newest is
+        committed, and what is in anybody's log."""
+        logged = [membership_of(node.batches[-1]) for node in self.nodes if node.batches]
+        pending = [one for one in logged if one is not None and one.version > self.memberships[-1].version]
+        return self.memberships[-1 if self.committed > self.memberships[-1].version else -2 :] + pending
 
     def _executed(self, node: Node, status: Any) -> None:
         life, before = self.applied.get(node.id, (0, 0))

@@ -3,7 +3,7 @@
 Rules: NEMESES is the whole list. A family knows nothing of the others; what they share is in base.py.
 """
 
-from sim.nemeses import clocks, deaths, disks, links, people, processes
+from sim.nemeses import clocks, deaths, disks, links, members, people, processes
 from sim.nemeses.base import Nemesis
 
 __all__ = ["NEMESES", "Nemesis"]
@@ -40,4 +40,5 @@ NEMESES: dict[str, Nemesis] = {
     "break_clients": Nemesis(people.break_clients, 1500),
     "half_open": Nemesis(people.half_open, 1500),
     "slow_reader": Nemesis(people.slow_reader, 1500),
+    "membership": Nemesis(members.membership, 300),
 }

@@ -110,12 +110,10 @@ class Memberships:
 
     def _settle(self) -> bool:
         """Forget those before the newest that is known to be committed."""
-        known = [
-            at
-            for at, membership in enumerate(self._logged)
-            if membership.version <= self._committed or membership.version == self._confirmed
-        ]
-        before = len(self._logged)
-        del self._logged[: known[-1]]
+        known = 0
+        for at, membership in enumerate(self._logged):
+            if membership.version <= self._committed or membership.version == self._confirmed:
+                known = at
+        del self._logged[:known]
         self.in_force = tuple(self._logged[-2:])
-        return len(self._logged) < before
+        return known > 0
