@@ -19,6 +19,7 @@ from zooweeper.model import limits
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
+EXAMPLES = ("README.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 
 
@@ -116,13 +117,15 @@ class Place:
     def python(self, text: str) -> None:
         hosts = Ensemble.open(self.folder / ".zooweeper").hosts
         text = re.sub(r"127\.0\.0\.1:\d+(,127\.0\.0\.1:\d+)*", hosts, text)
+        text = text.replace("2181", str(self.base_port))
         subprocess.run([sys.executable, "-c", text], check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 
-def test_the_examples_of_the_readme(tmp_path: Path) -> None:
+@pytest.mark.parametrize("document", EXAMPLES)
+def test_the_examples(document: str, tmp_path: Path) -> None:
     place = Place(tmp_path)
     try:
-        for language, text in blocks(ROOT / "README.md"):
+        for language, text in blocks(ROOT / document):
             if language == "python":
                 place.python(text)
             for command, told in steps(text) if language == "console" else ():
