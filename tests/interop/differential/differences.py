@@ -291,7 +291,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "createTTL with a flag of another kind of create",
-        "in a multi, or with a negative time, ZooKeeper makes a znode that lives forever; here it is BadArguments",
+        "in a multi ZooKeeper makes a znode that lives forever; with a negative time it ends; here it is BadArguments",
         _plain_ttl,
         parts=True,
     ),

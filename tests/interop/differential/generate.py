@@ -175,7 +175,8 @@ class Writer:
             return path, self.data(), self.acl(), 4
         if code == wire.CREATE_TTL:
             flags = self.rng.choice((0, 4, 7, -1)) if wrong else self.rng.choice((5, 5, 6))
-            ttl = self.rng.choice(BAD_TTLS) if self.maybe(self.taste.wrong) else self.rng.choice(TTLS)
+            bad = self.maybe(self.taste.wrong) and flags in (5, 6)  # with another flag it ends ZooKeeper 3.9.5 for good
+            ttl = self.rng.choice(BAD_TTLS if bad else TTLS)
             return self.new_path(flags == 6), self.data(), self.acl(), flags, ttl
         flags = self.rng.choice((4, 5, 6, 7, -1, 100)) if wrong else self.rng.choice((0, 0, 0, 1, 2, 3))
         path = self.rng.choice(IN_CONTAINERS) if flags == 0 and self.maybe(0.04) else self.new_path(flags in (2, 3))
