@@ -19,7 +19,7 @@ from zooweeper.model import limits
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
-EXAMPLES = ("README.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
+EXAMPLES = ("README.md", "docs/members.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 
 
@@ -77,7 +77,7 @@ def pattern(line: str) -> str:
     """What a line may look like in another run."""
     out = re.escape(re.sub(r"\s+", " ", line.strip())).replace("…", ".*")
     out = re.sub(r"(?<![\w/])[0-9a-f]{16}\b|\d+", r"[0-9a-f]+", out)
-    return re.sub(r"LEADER|follower", "(LEADER|follower)", out)
+    return re.sub(r"LEADER|\bleader\b|follower", "(LEADER|leader|follower)", out)
 
 
 def expectation(lines: list[str]) -> str:
@@ -89,7 +89,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.base_port = ports.free_base_port(3)
+        self.base_port = ports.free_base_port(4)
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -118,7 +118,8 @@ class Place:
         hosts = Ensemble.open(self.folder / ".zooweeper").hosts
         text = re.sub(r"127\.0\.0\.1:\d+(,127\.0\.0\.1:\d+)*", hosts, text)
         text = text.replace("2181", str(self.base_port))
-        subprocess.run([sys.executable, "-c", text], check=True, timeout=60, stdout=subprocess.DEVNULL)
+        words = [sys.executable, "-c", text]
+        subprocess.run(words, check=True, timeout=60, stdout=subprocess.DEVNULL, cwd=self.folder)
 
 
 @pytest.mark.parametrize("document", EXAMPLES)
