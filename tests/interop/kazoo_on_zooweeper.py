@@ -9,8 +9,10 @@ servers.
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,7 +22,7 @@ import kazoo.testing.common as common  # type: ignore[import-not-found]
 import OpenSSL.crypto as crypto  # type: ignore[import-not-found]
 
 PROJECT = Path(__file__).parents[2]
-STOP_S = 10
+START_S, STOP_S = 20, 10
 LOG_LINES = 100
 
 CONFIGURATION = """\
@@ -68,7 +70,7 @@ class ManagedZooweeper:
     # ---- what the harness calls
 
     def run(self) -> None:
-        """Starts the node; does not wait until it serves."""
+        """Starts the node and waits until its port is open; it serves when a majority is there."""
         if self.running:
             return
         self._write_files()
@@ -83,6 +85,11 @@ class ManagedZooweeper:
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'client'}", "JVMFLAGS": " ".join(flags)},
             )
+        deadline = time.monotonic() + START_S
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"node {self.server_info.server_id} does not start: {''.join(self.get_logs(3))}")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stops the node; its data stays."""
@@ -130,6 +137,13 @@ class ManagedZooweeper:
     @property
     def secure_address(self) -> str:
         return f"{self.host}:{self.secure_client_port}"
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.client_port), START_S).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     # ---- its files
 
