@@ -27,6 +27,7 @@ LOGIN = "java.security.auth.login.config"
 TICK_MS = 3000  # ZooKeeper's default
 SESSION_TICKS = (2, 20)
 NUMBER_MAX = 1 << 31
+KEYS_MAX = 1000  # of a file: all that are known, and a line for each server
 PEER_STEP, GRPC_STEP = 707, 3000  # from the client port of a server without a server line: 2181, 2888, 5181
 WORDS = (
     "conf", "cons", "crst", "dirs", "dump", "envi", "hash", "isro", "mntr", "ruok", "srst", "srvr", "stat", "wchc",
@@ -37,7 +38,7 @@ CLIENT_AUTH = ("none", "want", "need")
 STORES_OF_JAVA = (".jks", ".p12", ".pfx", ".bcfks")
 
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_KEY = re.compile(r"((?:[^\\\s=:]|\\.)+)[ \t\f]*[=:]?[ \t\f]*(.*)", re.DOTALL)
+_KEY = re.compile(r"([^\\\s=:]*(?:\\.[^\\\s=:]*)*)[ \t\f]*[=:]?[ \t\f]*(.*)", re.DOTALL)
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "f": "\f"}
 
 
@@ -97,7 +98,7 @@ def parse_properties(text: str, name: str) -> Iterable[tuple[str, Value]]:
 
 def _property(line: str, where: str) -> Iterable[tuple[str, Value]]:
     found = _KEY.fullmatch(line)
-    if found is None:
+    if found is None or not found[1]:
         raise SettingsError(f"{where}: not key=value: {_shown(line)}")
     key, text = (_ESCAPE.sub(_unescaped, part).strip() for part in found.groups())
     if not (key + text).isprintable():
@@ -124,11 +125,15 @@ def _file(path: Path, warnings: list[str]) -> dict[str, Value]:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     values: dict[str, Value] = {}
+    again: dict[str, None] = {}
     for name, value in parse_properties(text, _shown(str(path))):
         name = name.removeprefix("zookeeper.")
         if name in values:
-            warnings.append(f"{value.where}: {_shown(name)} was set before, at {values[name].where}; this one counts")
+            again[name] = None
+        elif len(values) == KEYS_MAX:
+            raise SettingsError(f"{value.where}: more than {KEYS_MAX} keys")
         values[name] = value
+    warnings += [f"{values[name].where}: {_shown(name)} was set before; this one counts" for name in again]
     return values
 
 
@@ -155,7 +160,7 @@ def _judge(values: dict[str, Value]) -> list[str]:
             continue
         key = find(name)
         if key is None:
-            warnings.append(f"{value.where}: unknown key {_shown(name)}{did_you_mean(name, names())}")
+            warnings.append(f"{value.where}: unknown key {_shown(name)}{did_you_mean(name[:SHOWN_MAX], names())}")
         elif key.fate is Fate.REFUSED and value.text.lower() not in key.harmless:
             raise SettingsError(f"{value.where}: {_shown(name)} cannot be had: {key.note}")
     return warnings
@@ -310,7 +315,7 @@ class _Reading:
         for word in words:
             if word not in (ALL_WORDS, "gtmk", "stmk", *WORDS):
                 self._warnings.append(
-                    f"{self._values[key].where}: there is no word {_shown(word)}{did_you_mean(word, WORDS)}"
+                    f"{self._values[key].where}: there is no word {_shown(word)}{did_you_mean(word[:SHOWN_MAX], WORDS)}"
                 )
         return words
 

@@ -28,7 +28,7 @@ _DIRECTIVE = re.compile(rb'[\s,]*([A-Za-z-]+)\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PROOF = re.compile(rb"[0-9a-f]{32}")
 _COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|(?m:^[ \t]*(?://|#)[^\n]*)', re.DOTALL)  # or text between quotes
-_SECTION = re.compile(r'\bServer\s*\{((?:[^{}"]|"[^"]*")*)\}')
+_SECTION = re.compile(r'\bServer\s*\{([^{}"]*(?:"[^"]*"[^{}"]*)*)\}')
 _USER = re.compile(r'\buser_([^\s="]+)\s*=\s*"([^"]*)"')
 
 
