@@ -10,6 +10,7 @@ from fuzz.targets.entries import Entries
 from fuzz.targets.folders import Folders, Records
 from fuzz.targets.images import Images
 from fuzz.targets.peers import Peers
+from fuzz.targets.proofs import Proofs
 from fuzz.targets.records import Requests, Results
 from fuzz.targets.reports import Reports
 from fuzz.targets.settings import Settings
@@ -31,6 +32,7 @@ TARGETS: dict[str, Target] = {
         Doors(),
         UnaryCalls(),
         Wire(),
+        Proofs(),
         Answers(),
         Settings(),
     )

@@ -25,6 +25,7 @@ INPUTS = {
     "doors": 200,
     "unary": 600,
     "wire": 400,
+    "proofs": 3_000,
     "answers": 350,
     "settings": 250,
 }
