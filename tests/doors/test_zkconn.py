@@ -11,7 +11,7 @@ from zooweeper.doors.zkconn import SLICE, VISIT, State
 from zooweeper.model.acl import Id
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import ErrorCode
-from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.reconfig import Reconfig
 from zooweeper.replica.events import Ask, Connect, Heard
 from zooweeper.replica.outbox import Answer, Hangup
@@ -319,6 +319,18 @@ def test_with_too_much_unanswered_nothing_more_is_taken() -> None:
         client.connection.proceed(WALL_MS)
     assert len(node.asked) == PENDING_REQUESTS_MAX and not client.connection.hungry
     assert len(replies(client.settle())) == PENDING_REQUESTS_MAX + 10
+    assert client.connection.hungry
+
+
+def test_with_too_many_bytes_unanswered_nothing_more_is_taken() -> None:
+    node = WireNode()
+    client = connected(node)
+    node.asked.clear()
+    client.connection.received(
+        asked(CREATE.format(1, "/a", 2)) + frame(request(2, 107, bytes(1_000_000))) * 20, WALL_MS
+    )
+    assert len(node.asked) == 1 + ASKED_BYTES_MAX // 1_000_000 + 1 and not client.connection.hungry
+    assert len(replies(client.settle())) == 21
     assert client.connection.hungry
 
 

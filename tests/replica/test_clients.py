@@ -6,11 +6,12 @@ from typing import Any
 from zooweeper.model.config import Address, Config, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.model.errors import ErrorCode
-from zooweeper.ops.data import SetData
+from zooweeper.model.limits import ANSWERED_BYTES_MAX
+from zooweeper.ops.data import GetData, SetData
 from zooweeper.ops.op import Nothing
 from zooweeper.ops.read import Exists, WhoAmI
 from zooweeper.ops.session import AddIdentity, CloseSession, Sync
-from zooweeper.replica.events import Ask, Connect, Tick
+from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Tick
 from zooweeper.replica.outbox import Answer, Hangup, Refused, Welcome
 from zooweeper.replica.replica import Replica
 from zooweeper.zab.events import Received
@@ -86,6 +87,36 @@ def test_a_visitor_has_the_rights_of_the_session_it_names_and_changes_nothing() 
     assert identities(alone.delivered[1]) == [("ip", "10.0.0.7"), ("digest", "bob"), ("digest", "eve")]
     assert identities(alone.delivered[4]) == [("ip", "10.0.0.10"), ("digest", "eve")]
     assert alone.replica.status().digest == before
+
+
+def test_much_to_be_read_is_read_in_steps() -> None:
+    alone = Alone()
+    alone.step(Connect(7, 0, b"", 4000, 0, 0, ""))
+    large = SetData.Request("/", bytes(1_000_000), -1).encode()
+    alone.step(Ask(7, 1, SetData.code, large))
+    read = GetData.Request("/", False).encode()
+    alone.delivered.clear()
+    asked = [Ask(7, 2, SetData.code, large), *(Ask(7, xid, GetData.code, read) for xid in range(3, 43))]
+    asked.append(Ask(7, 43, Exists.code, read))
+    alone.step(*asked)
+    first = len(alone.delivered)
+    assert first == 1 + ANSWERED_BYTES_MAX // 1_000_000 + 1
+    for turn in range(1, 7):
+        alone.step(Clock(3000 + turn, 3000 + turn))
+    assert [one.xid for one in alone.delivered] == list(range(2, 44))
+    assert not any(one.error for one in alone.delivered)
+
+
+def test_who_leaves_gets_no_more() -> None:
+    alone = Alone()
+    alone.step(Connect(7, 0, b"", 4000, 0, 0, ""))
+    large = SetData.Request("/", bytes(1_000_000), -1).encode()
+    read = GetData.Request("/", False).encode()
+    alone.step(Ask(7, 1, SetData.code, large))
+    alone.step(Ask(7, 2, SetData.code, large), *(Ask(7, xid, GetData.code, read) for xid in range(3, 23)))
+    alone.delivered.clear()
+    alone.step(Disconnect(7), Clock(3001, 3001))
+    assert alone.delivered == []
 
 
 def test_a_visitor_proves_to_be_only_so_many() -> None:

@@ -22,7 +22,7 @@ from zooweeper.model.acl import Id
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
 from zooweeper.model.figures import Figure
-from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.op import Kind
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sasl, Sync
 from zooweeper.ops.table import OPS
@@ -106,6 +106,7 @@ class WireConnection:
     __slots__ = (
         "_answered",
         "_asked",
+        "_asked_bytes",
         "_certified",
         "_deaf",
         "_established_ms",
@@ -154,7 +155,8 @@ class WireConnection:
         self._flagged = False  # the client sent the flag of the handshake
         self._input = bytearray()  # what is not taken yet
         self._need = 4  # with as many bytes it can go on
-        self._asked: deque[tuple[int, int, int]] = deque()  # xid, code, time; not answered yet
+        self._asked: deque[tuple[int, int, int, int]] = deque()  # xid, code, time, bytes; not answered yet
+        self._asked_bytes = 0
         self._answered: list[int] = []  # times of those whose answers are in `_out`
         self._out: list[bytes] = []
         self._deaf = False  # the answer to a request that ends the connection is under way
@@ -260,7 +262,8 @@ class WireConnection:
     def _open(self) -> bool:
         """Whether a frame may be taken now."""
         if self.state is State.OPEN:
-            return not self._deaf and not self.congested and len(self._asked) < PENDING_REQUESTS_MAX
+            room = len(self._asked) < PENDING_REQUESTS_MAX and self._asked_bytes < ASKED_BYTES_MAX
+            return room and not self.congested and not self._deaf
         return self.state is State.FRESH
 
     def _strange(self, length: int, word: bytes) -> None:
@@ -294,7 +297,8 @@ class WireConnection:
 
     def _ask(self, xid: int, kind: int, code: int, body: bytes, now_ms: int) -> None:
         """`kind`: the code by which the answer is treated."""
-        self._asked.append((xid, kind, now_ms))
+        self._asked.append((xid, kind, now_ms, len(body)))
+        self._asked_bytes += len(body)
         self._gateway.step(Ask(self._id, xid, code, body))
 
     def _connect(self, body: bytes) -> None:
@@ -400,7 +404,8 @@ class WireConnection:
             self.end()
 
     def _answer(self, item: Answer) -> None:
-        xid, kind, asked_ms = self._asked.popleft()
+        xid, kind, asked_ms, size = self._asked.popleft()
+        self._asked_bytes -= size
         assert xid == item.xid, "answers come in the order of the requests"
         error = ON_WIRE.get(item.error, item.error)
         if error == CLOSE:

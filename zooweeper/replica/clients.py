@@ -62,6 +62,7 @@ class Clients:
         self.asking: list[tuple[Connection, Pending]] = []  # barriers nobody was asked for yet
         self._asked: dict[int, list[tuple[Connection, Pending]]] = {}  # token -> those that wait for its answer
         self._unheard: dict[int, None] = {}  # connections that are to be told that they were heard
+        self._more: dict[int, Connection] = {}  # whose answers are known, and too large to be given at once
         self._behind: dict[int, Connection] = {}  # whose barrier is confirmed, beyond what is executed here
 
     def __len__(self) -> int:
@@ -173,6 +174,7 @@ class Clients:
         connection.held.clear()
         connection.barriers = 0
         self._behind.pop(connection.id, None)
+        self._more.pop(connection.id, None)
         self._unheard.pop(connection.id, None)
         self._replica.watches.forget(connection.id)
 
@@ -355,9 +357,13 @@ class Clients:
     # --- answers
 
     def _drain(self, connection: Connection) -> None:
-        """Answer from the head of the queue as far as answers are known."""
+        """Answer from the head of the queue as far as answers are known, and not too much at once."""
         pending, replica = connection.pending, self._replica
+        room = limits.ANSWERED_BYTES_MAX
         while pending:
+            if room <= 0:
+                self._more[connection.id] = connection
+                return
             head = pending[0]
             if head.kind is Kind.DONE:
                 zxid = head.zxid or replica.state.zxid
@@ -366,14 +372,14 @@ class Clients:
                 if head.ask.code == CloseSession.code and not head.error:
                     return  # nobody is left to ask what stands behind it; the hang-up follows
             elif head.kind is Kind.READ:
-                self._read(connection, head.ask)
+                room -= self._read(connection, head.ask)
             elif head.kind is Kind.BARRIER and 0 <= head.zxid <= replica.state.zxid:
                 connection.barriers -= 1
                 if head.ask.code == Sync.code:
                     body = Sync.Result(Sync.Request.decode(head.ask.body).path).encode()
                     replica.outbox.deliver.append(Answer(connection.id, head.ask.xid, replica.state.zxid, 0, body))
                 else:
-                    self._read(connection, head.ask)
+                    room -= self._read(connection, head.ask)
             else:
                 return
             pending.popleft()
@@ -388,8 +394,8 @@ class Clients:
                 connection.held.appendleft(ask)
                 return
 
-    def _read(self, connection: Connection, ask: Ask, request: Record | None = None) -> None:
-        """Answer a read from the state as it is, registering its watch in the same step."""
+    def _read(self, connection: Connection, ask: Ask, request: Record | None = None) -> int:
+        """Answer a read from the state as it is, registering its watch in the same step; the size of the answer."""
         replica = self._replica
         state, deliver = replica.state, replica.outbox.deliver
         session = connection.visitor or state.sessions.get(connection.session)
@@ -405,6 +411,14 @@ class Clients:
             answer = Answer(connection.id, ask.xid, state.zxid, 0, result.encode(), stale)
         deliver.extend(Notice((connection.id,), state.zxid, type, path) for type, path in view.events)
         deliver.append(answer)
+        return len(answer.body)
+
+    def go_on(self) -> None:
+        """Answer those who had so much to be read that some of it was left for later."""
+        if self._more:
+            more, self._more = self._more, {}
+            for connection in more.values():
+                self._drain(connection)
 
     # --- barriers
 

@@ -165,6 +165,7 @@ class Replica:
     def _clock(self, event: events.Clock) -> None:
         self.now_ms = self.zab.now_ms = event.now_ms
         self.wall_ms = event.wall_ms
+        self.clients.go_on()
 
     def _report(self) -> None:
         """Prepare what the next pong tells the leader; what no pong took yet is told again."""
