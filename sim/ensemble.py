@@ -55,13 +55,15 @@ class Ensemble:
 
     def may_harm(self, node: Node) -> bool:
         """Whether this disk may be damaged or wiped: all that are so, or were and are not synchronized yet, must be a
-        minority."""
-        harmed = [one.id for one in self.nodes if one.harmed or one.lost or one is node]
-        for membership in self.in_force():
-            voters = [id for id in membership.voters if id in harmed]
-            if node.id in voters and 2 * len(voters) >= len(membership.voters):
-                return False
-        return True
+        minority. Nobody exchanges disks while the members are being changed."""
+        if self.operator is not None and self.operator.waits:
+            return False
+        return all(node.id not in one.voters or self.remembered(one, node) for one in self.in_force())
+
+    def remembered(self, membership: Membership, without: Node | None = None) -> bool:
+        """Whether a majority of it has its memory."""
+        have = [one.id for one in self.nodes if not (one.harmed or one.lost or one is without)]
+        return is_quorum(membership.voters, have)
 
     def later(self, delay_us: int, action: Callable[..., None], *arguments: Any) -> None:
         """The aftermath of a strike: done after `delay_us`, unless healing has begun by then."""

@@ -109,6 +109,7 @@ class Node:
         self.wall_offset_ms = 0
         self.harmed = False  # its disk was damaged, and no process has looked at it since
         self.lost = False  # its folder begins anew: what it promised is forgotten until a leader has synchronized it
+        self.new = False  # it never had anything to forget
         self._regaining = False  # ... which is on its way to the disk
         self.alive = False
         self.paused = False
@@ -175,7 +176,7 @@ class Node:
         elif self.harmed:
             self.world.mark("damage cost nothing")
         elif self.lost and recovered.current:  # it was synchronized, and died before it was told so
-            self.lost = False
+            self.lost = self.new = False
         self.harmed = self._regaining = False
         self.kept.started(recovered, self.store.repaired)
         self.marks.started(self.id, recovered)
@@ -420,8 +421,8 @@ class Node:
                 self.kept.given(job.records)
             self.marks.wrote(self.id, records)
             if self.lost and any(type(record) is durable.Current for record in records):
-                self.lost = False
-                self.world.mark("a node that had lost its memory was synchronized")
+                self.world.mark(f"a {'new node' if self.new else 'node that had lost its memory'} was synchronized")
+                self.lost = self.new = False
         self.world.note(self.name, f"disk has {len(records)} records")
         self._disk_busy = False
         for job in jobs:

@@ -112,6 +112,8 @@ def build(
         )
         for id in (*voters, *observers, *spares)
     ]
+    for node in nodes:
+        node.lost = node.new = node.id in spares
     network.nodes = {node.id: node for node in nodes}
     ledger = Ledger(world, nodes, of_settings(settings))
     for node in nodes:

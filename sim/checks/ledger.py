@@ -74,7 +74,7 @@ class Ledger:
         self._durable(node, zxid, membership)
 
     def _durable(self, node: Node, zxid: int, membership: Membership) -> None:
-        have = [one.id for one in self.nodes if one.kept.last >= zxid or one.lost or one.harmed]
+        have = [one.id for one in self.nodes if one.kept.last >= zxid or (not one.new and (one.lost or one.harmed))]
         if not is_quorum(membership.voters, have):
             raise Violation(
                 "committed is durable",

@@ -1,11 +1,13 @@
 """Operators who change the members: some join, some leave, the leader too, in every way that may be asked for.
 
 Rules: asked through a client like any write, and judged like one. Spare nodes run from the beginning and wait to be
-taken in; who was removed may be started again by whoever starts nodes. What a leader refuses is no harm.
+taken in; who was removed may be started again by whoever starts nodes. What a leader refuses is no harm. Nobody asks
+for members of whom a majority has an empty or a damaged disk, as docs/members.md says.
 """
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from sim.agreement import Change
@@ -31,16 +33,17 @@ def membership(ensemble: Ensemble, chance: random.Random) -> None:
     wish = chance.choice(WISHES)(ensemble, current, chance)
     if wish is None:
         return
+    changed = None
+    with suppress(BadArguments):
+        changed = current.changed(*wish[:3])
+    if changed is not None and not ensemble.remembered(changed):
+        return
     ensemble.world.mark("a change of the members was asked for")
     if ensemble.operator is not None:
         ensemble.operator.wish(*wish)
-        return
-    try:
-        changed = current.changed(*wish[:3])
-    except BadArguments:
-        return
-    for node in ensemble.nodes:
-        node.step(Change(changed))
+    elif changed is not None:
+        for node in ensemble.nodes:
+            node.step(Change(changed))
 
 
 def _strangers(ensemble: Ensemble, current: Membership) -> list[int]:
