@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import ssl
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -28,8 +29,17 @@ from zooweeper.pb import client_pb2 as pb
 HELLO = frame(struct.pack("!iqiqi", 0, 0, 10_000, 0, 0) + b"\1")
 CREATE = "create(xid={}, path='{}', data=b'', acl=[(31, 'world', 'anyone')], flags=0)"
 WAIT_S = 10
+LOOP: Callable[[], asyncio.AbstractEventLoop] | None = None
 
 P = ParamSpec("P")
+
+
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def loop_factory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test on the loop of Python and on the one that nodes prefer."""
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
+        monkeypatch.setattr(sys.modules[__name__], "LOOP", uvloop.new_event_loop)
 
 
 def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:
@@ -37,7 +47,8 @@ def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, Non
 
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(test(*args, **kwargs))
+        with asyncio.Runner(loop_factory=LOOP) as runner:
+            runner.run(test(*args, **kwargs))
 
     return run
 
