@@ -171,6 +171,15 @@ def _plain_ttl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     )
 
 
+def _container_in_multi(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
+    parts = [
+        part for ask in requests(step) if isinstance(ask, Ask) and ask.code == wire.MULTI for part in ask.fields[0]
+    ]
+    return "results" in ours[-1] and any(
+        part.code in (wire.CREATE, wire.CREATE2) and part.fields[3] == 4 for part in parts
+    )
+
+
 def _userless(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
     return (
         isinstance(step, Ask)
@@ -326,6 +335,12 @@ ROWS: tuple[Row, ...] = (
         "createContainer with a flag of another kind of create",
         "ZooKeeper makes a container of it, numbered or owned by a session as well; here it is BadArguments",
         _odd_container,
+        parts=True,
+    ),
+    Row(
+        "create with the flag of containers, in a multi",
+        "ZooKeeper makes a container of it, and a persistent znode outside of a multi; here it is persistent in both",
+        _container_in_multi,
         parts=True,
     ),
     Row(
