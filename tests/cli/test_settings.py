@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,14 @@ def test_the_zookeeper_port(tmp_path: Path) -> None:
     read = settings.read_node(tmp_path)
     assert read.clients == ClientPort(**(given | {"words": ("*",), "secure": Address("::1", 2281)}))
     assert not read.reconfig
+
+
+def test_the_settings_of_the_port_are_on_its_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "zookeeper-port.md").read_text()
+    table = page.partition("| key | default | meaning |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
+    named = [key for row in rows for key in re.findall(r"\w+", row)]
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(ClientPort))
 
 
 def test_no_file_is_one_line(tmp_path: Path) -> None:
