@@ -29,6 +29,7 @@ from bench.wire import Connection
 from zooweeper.cli.ensemble import Ensemble
 from zooweeper.model.config import Address
 from zooweeper.ops.data import GetData, SetData, WatchRequest
+from zooweeper.ops.session import Sync
 
 SESSIONS = 10_000
 ROUNDS = 10
@@ -159,6 +160,7 @@ class Probes:
 
     def _probe(self, session: Connection) -> None:
         requests = (GetData, WatchRequest(PROBED)), (SetData, SetData.Request(PROBED, b"x" * 100))
+        good(session.ask(Sync, Sync.Request(PROBED)), PROBED)
         while not self._stopping.wait(PROBE_S):
             for request in requests:
                 begin = clock()
