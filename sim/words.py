@@ -56,7 +56,7 @@ def value_words(name: str, value: Any) -> str:
         return value.name if isinstance(value, ZkError) else ErrorCode(value).name
     if isinstance(value, bytes):
         return f"[{len(value)}]"
-    return str(value)
+    return str(value).replace("\n", " ")
 
 
 def epochs_words(epochs: Epochs) -> str:
