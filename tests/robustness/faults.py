@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.robustness import shapes, troubles
+from tests.robustness import members, shapes, troubles
 from tests.robustness.abilities import DISKS, FIVE, SHIM
 from tests.robustness.proxy import Quality
 from tests.robustness.troubles import Site, Trouble
@@ -136,6 +136,10 @@ ROWS = (
         wants_writes=True,
     ),
     Fault("log of one damaged", "rot", one, troubles.Rot, (0.0, 0.5)),
+    Fault("one loses its vote", "members", other, members.VoteTaken, (0.2, 2.0)),
+    Fault("leader loses its vote", "members", lead, members.VoteTaken, (0.2, 2.0), new_leader=True),
+    Fault("one replaced", "members", other, members.Replaced, (0.2, 1.0)),
+    Fault("leader replaced", "members", lead, members.Replaced, (0.2, 1.0), new_leader=True),
 )
 FAULTS = {row.name: row for row in ROWS}
 FAMILIES = tuple(dict.fromkeys(row.family for row in ROWS))

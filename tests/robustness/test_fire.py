@@ -43,6 +43,13 @@ def test_kill_pause_and_a_one_way_partition(tmp_path: Path) -> None:
     assert "leader is not heard" in (tmp_path / HTML_NAME).read_text()
 
 
+def test_votes_come_and_go() -> None:
+    facts = fire(named("one loses its vote", "leader replaced"), 2)
+    verdict, gates = judge(facts)
+    assert verdict is Verdict.PASS, (facts.violations, gates)
+    assert facts.ledger.acknowledged == facts.ledger.recovered > 50
+
+
 @pytest.mark.skipif(bool(missing(DISKS)), reason=missing(DISKS))
 def test_the_power_goes_everywhere() -> None:
     facts = fire(named("power cut at all"), 3)
