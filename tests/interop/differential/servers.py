@@ -45,6 +45,15 @@ def missing() -> str:
     return ""
 
 
+def missing_tools() -> str:
+    """What is not here of what our own Java programs need; empty when all is."""
+    if shutil.which("javac") is None:
+        return missing() or "there is no javac; tools/java-interop.sh installs it where it may"
+    if not any(JARS.glob("curator-recipes-*.jar")):
+        return missing() or f"no Curator in {JARS.relative_to(ROOT)}; tools/java-interop.sh puts it there"
+    return missing()
+
+
 def classpath() -> str:
     return ":".join(map(str, sorted(JARS.glob("*.jar"))))
 
