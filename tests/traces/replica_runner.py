@@ -7,7 +7,7 @@ step nodes at the same zxid must have the same digest. Chance is seeded with the
 import random
 from typing import Any
 
-from sim.members import members
+from sim.members import ids_words, members, parse_ids, server
 from sim.words import words
 from tests.golden import Command
 from tests.traces.zab_runner import TIMING, Node, ZabRunner
@@ -17,13 +17,15 @@ from zooweeper.model.durable import Logged
 from zooweeper.model.entry import Batch
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.events import EventType
-from zooweeper.model.zxid import show
+from zooweeper.model.members import parse as parse_members
+from zooweeper.model.zxid import parse, show
 from zooweeper.ops.create import EPHEMERAL, SEQUENTIAL, Create
 from zooweeper.ops.data import GetData, SetData, WatchRequest
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.op import Kind
 from zooweeper.ops.read import Exists
-from zooweeper.ops.session import CloseSession, Sync
+from zooweeper.ops.reconfig import Founding, Members, Reconfig
+from zooweeper.ops.session import AddIdentity, CloseSession, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome, receivers
@@ -100,7 +102,8 @@ class ReplicaRunner(ZabRunner):
             self.step(self.nodes[self.clients[name].node], Heard(self.clients[name].connection))
 
     def do_request(self, command: Command) -> None:
-        """CLIENT OPERATION PATH [DATA] [version=N] [number=N] [watch=yes] [linear=yes] [flags=ephemeral|sequential]."""
+        """CLIENT OPERATION PATH [DATA] [version=N] [number=N] [watch=yes] [linear=yes] [flags=ephemeral|sequential]; or
+        CLIENT superuser; or CLIENT reconfig, see there."""
         client, name = self.clients[command.words[0]], command.words[1]
         path = command.words[2] if len(command.words) > 2 else "/"
         data = command.words[3].encode() if len(command.words) > 3 else b""
@@ -115,6 +118,8 @@ class ReplicaRunner(ZabRunner):
             "exists": (Exists, WatchRequest(path, watch)),
             "sync": (Sync, Sync.Request(path)),
             "close": (CloseSession, CloseSession.Request()),
+            "superuser": (AddIdentity, AddIdentity.Request("super", "")),
+            "reconfig": (Reconfig, reconfig(command)),
         }[name]
         number = 0
         if op.kind in (Kind.WRITE, Kind.SESSION):
@@ -158,6 +163,10 @@ class ReplicaRunner(ZabRunner):
         else:
             for to, message in outbox.after:
                 self.send(node, to, message)
+        if outbox.removed:
+            self.lines.append(f"{node.id} ends: it was removed")
+            self.do_crash(Command("crash", [str(node.id)], {}, ""))
+            return
         if outbox.stop:
             self.lines.append(f"{node.id} stops: {outbox.stop}")
         self._digests()
@@ -173,7 +182,8 @@ class ReplicaRunner(ZabRunner):
             case Answer():
                 outcome = "ok" if not delivery.error else ErrorCode(delivery.error).name
                 stale = " stale" if delivery.stale else ""
-                return f"answer {name} xid={delivery.xid} {outcome} zxid={show(delivery.zxid)}{stale}"
+                why = f" ({delivery.detail})" if delivery.error == ErrorCode.NEW_CONFIG_NO_QUORUM else ""
+                return f"answer {name} xid={delivery.xid} {outcome} zxid={show(delivery.zxid)}{stale}{why}"
             case Notice():
                 return f"event {name} {EventType(delivery.type).name} {delivery.path} zxid={show(delivery.zxid)}"
             case Alive():
@@ -202,11 +212,24 @@ class ReplicaRunner(ZabRunner):
         )
 
 
+def reconfig(command: Command) -> Reconfig.Request:
+    """[voters=4,5] [observers=6] [leaving=1] [all=1,2/3] [from=ZXID]."""
+    joining = [str(server(int(id))) for id in command.options.get("voters", "").split(",") if id]
+    joining += [str(server(int(id), True)) for id in command.options.get("observers", "").split(",") if id]
+    complete = parse_ids(command.options["all"]).text() if "all" in command.options else None
+    version = parse(command.options["from"]) if "from" in command.options else -1
+    return Reconfig.Request(",".join(joining) or None, command.options.get("leaving"), complete, version)
+
+
 def entries(batch: Batch) -> str:
     """`2:1 setData /a, 2:2 create /b`."""
     parts = []
     for entry in batch.entries():
         op = OPS[entry.code]
+        if entry.code in (Members.code, Founding.code):
+            text = Members.Request.decode(entry.body).members
+            parts.append(f"{show(entry.zxid)} {op.name} {ids_words(parse_members(text)) if text else 'refused'}")
+            continue
         path = getattr(op.Request.decode(entry.body), "path", "")
         parts.append(f"{show(entry.zxid)} {op.name} {path}".rstrip())
     return ", ".join(parts)

@@ -150,17 +150,19 @@ class Replica:
         self.zab.step(event)
 
     def _part(self) -> None:
-        """A node that was removed ends: once the others can do without its word (something stands behind the membership
-        that it is not in) and have a leader, or when it has found none of them for a while."""
-        settled = self.zab.memberships.settled
-        gone = self.config.id not in self.zab.memberships.everybody().ids
-        if not gone or self.state.zxid <= settled.version or self.zab.state is Role.LEADING:
+        """A node that was removed ends when the others can do without its word: they have a leader, and something is
+        executed behind the membership that it is not in. Or when it has found none of them for a while, to tell them
+        what it knows."""
+        zab, version = self.zab, self.zab.memberships.settled.version
+        gone = self.config.id not in zab.memberships.everybody().ids
+        if not gone or zab.history.last <= version or zab.state is Role.LEADING:
             self._parted_ms = None
+        elif zab.serving:
+            self.outbox.removed = self.state.zxid > version
         elif self._parted_ms is None:
             self._parted_ms = self.now_ms
-        patience_ms = PARTING_SILENCES * self.config.timing.silence_ms
-        if self._parted_ms is not None and (self.zab.serving or self.now_ms - self._parted_ms > patience_ms):
-            self.outbox.removed = True
+        else:
+            self.outbox.removed = self.now_ms - self._parted_ms > PARTING_SILENCES * self.config.timing.silence_ms
 
     def _clock(self, event: events.Clock) -> None:
         self.now_ms = self.zab.now_ms = event.now_ms
