@@ -16,7 +16,7 @@ from tests.interop.differential.compare import Difference, Tally, play, shrink
 from tests.interop.differential.differences import ROWS
 from tests.interop.differential.generate import script
 from tests.interop.differential.play import Player
-from tests.interop.differential.servers import missing, zookeeper, zooweeper
+from tests.interop.differential.servers import missing, version, zookeeper, zooweeper
 from tests.interop.differential.session import Address
 from tests.interop.differential.steps import Step
 
@@ -74,7 +74,7 @@ def compare_seed(seed: int, operations: int, against: str, tally: Tally) -> str:
     side = SIDES[against]()
     barrier = wire.SYNC if against == "three" else wire.PING
     with zookeeper() as real, side as other:
-        theirs, ours = Player("ZooKeeper", real, barrier), Player("Zooweeper", other, barrier)
+        theirs, ours = Player("ZooKeeper", real, barrier, version()), Player("Zooweeper", other, barrier)
         try:
             return _compare(seed, operations, theirs, ours, tally)
         finally:
@@ -99,11 +99,14 @@ def _compare(seed: int, operations: int, theirs: Player, ours: Player, tally: Ta
 
 
 def report(tally: Tally, seeds: int) -> None:
-    print(f"{tally.operations} operations, {seeds} seeds: 0 unexplained differences")
+    shown = ".".join(map(str, version()))
+    print(f"{tally.operations} operations, {seeds} seeds, ZooKeeper {shown}: 0 unexplained differences")
     print(f"  events   {tally.events}")
     print("  requests " + _counts({wire.NAMES.get(code, str(code)).lower(): n for code, n in tally.codes.items()}))
     print("  errors   " + _counts({str(code): n for code, n in tally.errors.items()}))
     for row in ROWS:
+        if row.before and version() >= row.before:
+            continue
         print(f"  on purpose, {tally.explained[row.name]} times: {row.name}: {row.reason}")
 
 

@@ -6,6 +6,7 @@ jars are found, never fetched: tools/java-interop.sh does that; `missing()` says
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -40,7 +41,7 @@ def missing() -> str:
     """What is not here of what a real ZooKeeper needs; empty when all is."""
     if shutil.which("java") is None:
         return "there is no java; tools/java-interop.sh installs it where it may"
-    if not any(JARS.glob("zookeeper-*.jar")):
+    if not any(JARS.glob("zookeeper-[0-9]*.jar")):
         return f"no ZooKeeper in {JARS.relative_to(ROOT)}; tools/java-interop.sh puts it there"
     return ""
 
@@ -52,6 +53,12 @@ def missing_tools() -> str:
     if not any(JARS.glob("curator-recipes-*.jar")):
         return missing() or f"no Curator in {JARS.relative_to(ROOT)}; tools/java-interop.sh puts it there"
     return missing()
+
+
+def version() -> tuple[int, ...]:
+    """Of the ZooKeeper that is here."""
+    names = (re.fullmatch(r"zookeeper-(\d+)\.(\d+)\.(\d+)\.jar", path.name) for path in JARS.iterdir())
+    return max(tuple(map(int, name.groups())) for name in names if name)
 
 
 def classpath() -> str:
