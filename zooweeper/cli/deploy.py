@@ -99,7 +99,9 @@ def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0) 
     took = time.monotonic() - began
     print(f"ready in {took:.1f} s" if started else "it runs already", end="; data in ")
     print(f"{ensemble.folder}")
-    print("next: .venv/bin/zooweeper create /hello world   .venv/bin/zooweeper shell   ./deploy.sh kill leader")
+    wires = ",".join(str(member.wire) for member in ensemble.members)
+    print("next: .venv/bin/zooweeper create /hello world   .venv/bin/zooweeper shell   ./deploy.sh kill leader", end="")
+    print(f"   a ZooKeeper client at {wires}")
     return 0 if verdict.quorum else 75
 
 
