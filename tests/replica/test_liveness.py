@@ -17,6 +17,25 @@ def test_a_session_nobody_heard_for_its_timeout_is_expired() -> None:
     assert deadlines.expired(sessions, 3501) == []
 
 
+def test_between_two_looks_nobody_can_have_expired() -> None:
+    deadlines = Deadlines(1000)
+    assert deadlines.due(1001)
+    assert deadlines.expired({7: 500, 8: 2000}, 1001) == []
+    assert not deadlines.due(1500)
+    assert deadlines.due(1501)
+    deadlines.touch([7], 1450)
+    assert deadlines.expired({7: 500, 8: 2000}, 1501) == []
+    assert not deadlines.due(1950)
+    deadlines.changed(9, 100, 1600)
+    assert not deadlines.due(1700)
+    assert deadlines.due(1701), "who came later may go sooner"
+    assert deadlines.expired({7: 500, 8: 2000, 9: 100}, 1701) == [9]
+    assert deadlines.due(1701), "whose end is proposed and not executed is looked at again"
+    deadlines.expired({}, 1702)
+    deadlines.restart(1800)
+    assert deadlines.expired({7: 500}, 2300) == []
+
+
 def test_sessions_that_ended_are_forgotten() -> None:
     deadlines = Deadlines(0)
     deadlines.touch(range(10_000), 5)

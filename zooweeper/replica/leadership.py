@@ -85,6 +85,8 @@ class Leadership:
     def _expire(self, gathering: Gathering) -> None:
         replica = self._replica
         sessions = replica.state.sessions
+        if not self._deadlines.due(replica.now_ms):
+            return
         timeouts = {session.id: session.timeout_ms for session in sessions.values()}
         for id in self._deadlines.expired(timeouts, replica.now_ms):
             if id not in self._ending:
@@ -99,7 +101,10 @@ class Leadership:
     def executed(self, entry: Entry, result: Executed) -> None:
         """Keep the deadlines with what entries do to sessions."""
         if entry.code in (OpenSession.code, Attach.code):
-            self._deadlines.touch([entry.session or entry.zxid], self._replica.now_ms)
+            id = entry.session or entry.zxid
+            session = self._replica.state.sessions.get(id)
+            if session is not None:
+                self._deadlines.changed(id, session.timeout_ms, self._replica.now_ms)
         elif entry.code == ExpireSession.code and result.error != ErrorCode.MARSHALLING_ERROR:
             self._ending.pop(ExpireSession.Request.decode(entry.body).session, None)
 

@@ -32,12 +32,14 @@ def unpack_report(data: bytes) -> tuple[int, int, tuple[int, ...]]:
 
 
 class Deadlines:
-    """The leader's clock for sessions."""
+    """The leader's clock for sessions. To be heard only puts an end off, so between two looks at all sessions may lie
+    as much time as the first of them had left."""
 
-    __slots__ = ("_heard", "_since_ms")
+    __slots__ = ("_heard", "_look_ms", "_since_ms")
 
     def __init__(self, now_ms: int) -> None:
         self._since_ms = now_ms
+        self._look_ms = now_ms  # no session's time is over before
         self._heard: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Deadlines:
 
     def restart(self, now_ms: int) -> None:
         """Everybody gets the full timeout again."""
-        self._since_ms = now_ms
+        self._since_ms = self._look_ms = now_ms
         self._heard.clear()
 
     def ends_ms(self, session: int, timeout_ms: int) -> int:
@@ -56,12 +58,23 @@ class Deadlines:
         for session in sessions:
             self._heard[session] = now_ms
 
+    def changed(self, session: int, timeout_ms: int, now_ms: int) -> None:
+        """The session is new, or has another timeout."""
+        self._heard[session] = now_ms
+        self._look_ms = min(self._look_ms, now_ms + timeout_ms)
+
+    def due(self, now_ms: int) -> bool:
+        """Whether some session's time may be over."""
+        return now_ms > self._look_ms
+
     def expired(self, timeouts: Mapping[int, int], now_ms: int) -> list[int]:
         """Of these sessions (and their timeouts) those that nobody heard for longer. Others are forgotten."""
         if len(self._heard) > 2 * len(timeouts) + SLACK:
             self._heard = {session: at for session, at in self._heard.items() if session in timeouts}
         heard, since = self._heard, self._since_ms
-        return [session for session, timeout_ms in timeouts.items() if now_ms - heard.get(session, since) > timeout_ms]
+        ends = {session: heard.get(session, since) + timeout_ms for session, timeout_ms in timeouts.items()}
+        self._look_ms = min(ends.values(), default=now_ms)
+        return [session for session, end in ends.items() if now_ms > end]
 
 
 class Agreement:

@@ -30,17 +30,18 @@ _PLACES: dict[WatcherType, tuple[int, int]] = {
 
 
 class WatchTable:
-    __slots__ = ("_children", "_data", "_recursive", "_watched")
+    __slots__ = ("_children", "_count", "_data", "_recursive", "_watched")
 
     def __init__(self) -> None:
         self._data: Watchers = {}
         self._children: Watchers = {}
         self._watched: dict[int, dict[str, None]] = {}  # connection → paths in either table
+        self._count = 0  # how many (connection, path) pairs there are
         self._recursive = 0  # how many recursive watches there are
 
     def count(self) -> int:
         """How many (connection, path) pairs are watched."""
-        return sum(len(paths) for paths in self._watched.values())
+        return self._count
 
     def spread(self) -> tuple[int, int]:
         """How many connections watch something, and how many paths are watched."""
@@ -63,6 +64,7 @@ class WatchTable:
             if len(watched) >= WATCHES_PER_CONNECTION_MAX:
                 self.room(connection, 1)
             watched[path] = None
+            self._count += 1
         data, children = _PLACES[type]
         if data:
             modes = self._data.setdefault(path, {})
@@ -187,5 +189,6 @@ class WatchTable:
         """Neither table has the path for the connection any more."""
         watched = self._watched[connection]
         del watched[path]
+        self._count -= 1
         if not watched:
             del self._watched[connection]
