@@ -207,12 +207,15 @@ def run_until(world: World, limit_us: int, done: Callable[[], bool]) -> bool:
 
 
 def settled(ensemble: Ensemble) -> bool:
-    """All members serve, and are at one place."""
-    ids = ensemble.newest().ids
+    """All members serve, are at one place, behind what made them members, and a voter leads."""
+    newest, leader = ensemble.newest(), ensemble.leader()
+    if leader is None or leader.id not in newest.voters:
+        return False
+    ids = newest.ids
     brains = [ensemble.node(id).brain for id in ids]
     views: list[Any] = [brain.status() for brain in brains if brain is not None]
     everybody = len(views) == len(ids) and all(view.serving for view in views)
-    return everybody and all(view.applied == view.zxid == views[0].zxid for view in views)
+    return everybody and all(newest.version < view.applied == view.zxid == views[0].zxid for view in views)
 
 
 def states(ensemble: Ensemble) -> str:

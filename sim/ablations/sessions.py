@@ -36,7 +36,7 @@ SESSIONS = {
     ),
     "never_expire": without(
         "nobody's time is ever over",
-        Edit(Deadlines.expired, "now_ms - heard.get(session, since) > timeout_ms", "False"),
+        Edit(Deadlines.expired, "if now_ms > end", "if False"),
     ),
     "attach_without_password": without(
         "who knows a session's number may have it",

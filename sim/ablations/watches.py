@@ -19,7 +19,11 @@ WATCHES = {
     ),
     "fire_twice": without(
         "a one-shot watch is not used up",
-        Edit(WatchTable._match, "self._drop(table, connection, path, _STANDARD)", "pass"),
+        Edit(
+            WatchTable._match,
+            "{connection: mine & ~_STANDARD for connection, mine in watchers.items() if mine != _STANDARD}",
+            "dict(watchers)",
+        ),
     ),
     "missed_events_not_told": without(
         "who comes back is not told what has changed meanwhile",
