@@ -15,11 +15,16 @@ import pytest
 
 from zooweeper.cli import ports
 from zooweeper.cli.ensemble import Ensemble
+from zooweeper.doors.zkconn import PLAIN
 from zooweeper.model import limits
+from zooweeper.ops.data import Check
+from zooweeper.ops.session import Auth, Ping, Sasl
+from zooweeper.ops.table import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
 EXAMPLES = ("README.md", "docs/members.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
+PORT = ROOT / "docs" / "zookeeper-port.md"
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 
 
@@ -40,6 +45,16 @@ def test_the_table_of_limits_is_the_code() -> None:
     documented = {name: int(value.replace(",", "")) for name, value in rows}
     actual = {name: value for name, value in vars(limits).items() if name.isupper() and name != "MIB"}
     assert documented == actual
+
+
+def test_the_table_of_opcodes_is_the_code() -> None:
+    documented: dict[int, str] = {}
+    rows = re.findall(r"^\| (-?\d[^|]*)\| ([^|]+)\| \| ([-\d, ]*)\| ([^|]*)\|$", PORT.read_text(), re.MULTILINE)
+    for codes, names in (half for row in rows for half in (row[:2], row[2:])):
+        named = [re.split(r"[:,] ", name)[0].strip() for name in names.split(", ")]
+        documented |= {int(code): name for code, name in zip(codes.split(","), named, strict=False) if code.strip()}
+    own = (Ping, Auth, Sasl, Check)  # the door's business, and what only a multi may hold
+    assert documented == {op.code: op.name for op in OPS.values() if op.code in PLAIN or op in own}
 
 
 def test_the_list_of_decisions_is_complete() -> None:

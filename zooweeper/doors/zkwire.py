@@ -49,10 +49,13 @@ def now_ms() -> int:
 class Link(asyncio.Protocol):
     """One connection's socket."""
 
+    __slots__ = ("_door", "_left", "_reading", "_shut", "connection", "deadline", "dirty", "host", "transport")
+
+    transport: asyncio.Transport
+    connection: WireConnection
+
     def __init__(self, door: "WireDoor") -> None:
         self._door = door
-        self.transport: asyncio.Transport
-        self.connection: WireConnection
         self.host = ""
         self.dirty = False  # the door will call `flush` in this turn
         self._reading = True
@@ -261,6 +264,7 @@ class WireDoor:
 
     def await_end(self, link: Link) -> None:
         """It should be gone soon."""
+        self._fresh.pop(link, None)
         link.deadline = self._loop.time() + LINGER_S
         self._ending[link] = None
 
