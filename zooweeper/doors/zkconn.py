@@ -32,6 +32,7 @@ from zooweeper.runtime.gateway import Gateway
 
 SECRET_BYTES = 16
 NO_SECRET = bytes(SECRET_BYTES)
+NO_TOKEN = Sasl.Result(None).encode()  # with an error, too: Java's client reads one before it looks at the error
 SLICE = 32  # frames taken before the loop may do other work; so many full znodes are below the bound of the output
 OWN_CODES = 200  # from here on opcodes are our own, for the gRPC door
 NOT_FOR_CLIENTS = 0  # the code of no operation: answered with Unimplemented, in its turn
@@ -340,7 +341,7 @@ class WireConnection:
             self._ask(xid, Auth.code, code, body, now_ms)  # says so in its turn
         except AuthFailed:
             log.warning("auth.failed connection=%d from=%s", self._id, self._peer[0])
-            self._reply(xid, 0, ErrorCode.AUTH_FAILED)
+            self._reply(xid, 0, ErrorCode.AUTH_FAILED, NO_TOKEN if code == Sasl.code else b"")
             self.end()
 
     def _ping(self, xid: int, body: bytes, now_ms: int) -> None:
@@ -426,7 +427,7 @@ class WireConnection:
             self.end()
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
-        if error:
+        if error and body is not NO_TOKEN:
             body = b""
         self._put(_REPLY.pack(_REPLY_BYTES + len(body), xid, zxid, error))
         if body:
