@@ -65,7 +65,7 @@ def play(theirs: Player, ours: Player, script: Iterable[Step], tally: Tally) -> 
         tally.count(step, first)
         if first == second:
             continue
-        rows = explanation(step, first, second, theirs.version)
+        rows = explanation(step, first, second)
         if rows is None:
             return Difference(played, first, second)
         tally.explained.update(row.name for row in rows)

@@ -28,12 +28,10 @@ class Row:
     explains: Callable[[Step, list[Frame], list[Frame]], bool]
     """Of one session: one frame of each, if they sent it equally many; else all."""
     parts: bool = False
-    before: tuple[int, ...] = ()  # not empty: a fault of older ZooKeepers, mended in this version
 
 
-def explanation(step: Step, theirs: Answer, ours: Answer, version: tuple[int, ...]) -> list[Row] | None:
-    """The reasons for all that differs from a ZooKeeper of this version; None: something has none."""
-    known = [row for row in ROWS if not row.before or version < row.before]
+def explanation(step: Step, theirs: Answer, ours: Answer) -> list[Row] | None:
+    """The reasons for all that differs; None: something has none."""
     rows: list[Row] = []
     for session in dict.fromkeys(name for name, _ in theirs + ours):
         first, second = ([frame for name, frame in answer if name == session] for answer in (theirs, ours))
@@ -42,7 +40,7 @@ def explanation(step: Step, theirs: Answer, ours: Answer, version: tuple[int, ..
             pairs = [([one], [other]) for one, other in zip(first, second, strict=True)]
         for one, other in pairs:
             if one != other:
-                row = next((row for row in known if row.explains(step, one, other)), None)
+                row = next((row for row in ROWS if row.explains(step, one, other)), None)
                 if row is None:
                     return None
                 rows.append(row)
@@ -244,34 +242,6 @@ def _possible(path: str | None) -> bool:
     return not re.search("[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]", path)
 
 
-# ---- older ZooKeepers
-
-
-def _event_without_zxid(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return _differ_in(theirs, ours, "zxid") and "event" in ours[0] and theirs[0]["zxid"] == "-1"
-
-
-def _new_watcher_type(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    types = [ask.fields[1] for ask in requests(step) if isinstance(ask, Ask) and ask.code in _ABOUT_WATCHES]
-    return any(type in (4, 5) for type in types) and theirs[-1].get("error") == MARSHALLING_ERROR
-
-
-def _lone_check(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return _asks(step, wire.CHECK) and ours[0].get("error") == UNIMPLEMENTED
-
-
-def _v6_acl(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    rows = [row for ask in requests(step) if isinstance(ask, Ask) for row in _acl_rows(ask)]
-    return (31, "ip", "::1") in rows and INVALID_ACL in _codes(theirs[-1])
-
-
-def _odd_flag_in_multi(step: Step, theirs: list[Frame], ours: list[Frame]) -> bool:
-    return _asks(step, wire.MULTI) and ours[-1].get("error") == MARSHALLING_ERROR and "results" in theirs[-1]
-
-
-_ABOUT_WATCHES = (wire.CHECK_WATCHES, wire.REMOVE_WATCHES)
-_NEW = (3, 9)
-
 ROWS: tuple[Row, ...] = (
     Row(
         "zxid of a ping's answer",
@@ -382,16 +352,5 @@ ROWS: tuple[Row, ...] = (
         "a multiRead with a part that is no read",
         "ZooKeeper answers with the error and, behind it, an empty list that no client reads; here with the error",
         _body_of_a_failed_multi_read,
-    ),
-    Row("zxid of events", "ZooKeeper writes -1 before 3.9", _event_without_zxid, before=_NEW),
-    Row("types of persistent watches", "ZooKeeper checks them from 3.9 on", _new_watcher_type, parts=True, before=_NEW),
-    Row("a check outside of a multi", "ZooKeeper goes on before 3.9", _lone_check, parts=True, before=_NEW),
-    Row("ACLs of IPv6 addresses", "ZooKeeper has them from 3.9 on", _v6_acl, parts=True, before=_NEW),
-    Row(
-        "impossible flags in a multi",
-        "ZooKeeper finds them late before 3.9",
-        _odd_flag_in_multi,
-        parts=True,
-        before=_NEW,
     ),
 )

@@ -27,14 +27,10 @@ Answer = list[tuple[str, Frame]]  # (session, frame), as they came
 
 
 class Player:
-    """One server, as the scripts see it. `barrier`: the operation by which a connection catches up. `version`: of a
-    ZooKeeper."""
+    """One server, as the scripts see it. `barrier`: the operation by which a connection catches up."""
 
-    def __init__(
-        self, name: str, addresses: list[Address], barrier: int = wire.PING, version: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, name: str, addresses: list[Address], barrier: int = wire.PING) -> None:
         self.name = name
-        self.version = version
         self._addresses = addresses
         self._barrier = barrier
         self._sessions: dict[str, Session] = {}

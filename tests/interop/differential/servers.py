@@ -6,7 +6,6 @@ jars are found, never fetched: tools/java-interop.sh does that; `missing()` says
 
 import contextlib
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -41,8 +40,8 @@ def missing() -> str:
     """What is not here of what a real ZooKeeper needs; empty when all is."""
     if shutil.which("java") is None:
         return "there is no java; tools/java-interop.sh installs it where it may"
-    if not any(JARS.glob("zookeeper-[0-9]*.jar")):
-        return f"no ZooKeeper in {JARS.relative_to(ROOT)}; tools/java-interop.sh puts it there"
+    if not any(JARS.glob("zookeeper-3.9.*.jar")):  # older ones mix up watches of several kinds on one path
+        return f"no ZooKeeper 3.9 in {JARS.relative_to(ROOT)}; tools/java-interop.sh puts it there"
     return ""
 
 
@@ -55,10 +54,9 @@ def missing_tools() -> str:
     return missing()
 
 
-def version() -> tuple[int, ...]:
-    """Of the ZooKeeper that is here."""
-    names = (re.fullmatch(r"zookeeper-(\d+)\.(\d+)\.(\d+)\.jar", path.name) for path in JARS.iterdir())
-    return max(tuple(map(int, name.groups())) for name in names if name)
+def version() -> str:
+    """Which ZooKeeper it is."""
+    return next(JARS.glob("zookeeper-3.9.*.jar")).stem
 
 
 def classpath() -> str:
