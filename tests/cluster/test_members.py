@@ -160,6 +160,33 @@ def test_a_dead_node_is_replaced_and_does_not_disturb_when_it_comes_back() -> No
     asyncio.run(scenario())
 
 
+def test_a_node_that_slept_is_found_by_members_it_does_not_know_and_all_come_back_from_a_kill() -> None:
+    async def scenario() -> None:
+        with Ensemble.temporary(3, ports.free_base_port(5)) as five:
+            five.start()
+            five.wait_healthy()
+            five.stop([3])
+            joiners = [five.join(), five.join()]
+            five.start([4, 5])
+            async with operator(five) as who, Load([five.hosts]) as load:
+                await who.add(*joiners)
+                new = [five.member(node) for node in (3, 4, 5)]
+                data, stat = await who.client.reconfig(new_members="\n".join(map(str, of_settings(new).servers)))
+                assert parse(data.decode()).voters == (3, 4, 5) and stat.mzxid == parse(data.decode()).version
+                await load.progress()
+                await who.gone(1)
+                await who.gone(2)
+                await in_thread(five.start, [3])  # it knows nobody but the two who are gone
+                await in_thread(five.wait_healthy, WAIT_S, [3, 4, 5])
+                await load.progress()
+                await in_thread(five.kill, [3, 4, 5])
+                await in_thread(five.start, [3, 4, 5])
+                await in_thread(five.wait_healthy, WAIT_S, [3, 4, 5])
+                await judged(load, five, [3, 4, 5])
+
+    asyncio.run(scenario())
+
+
 def test_an_observer_serves_and_never_counts() -> None:
     async def scenario() -> None:
         with Ensemble.temporary(3, observers=2) as five:
