@@ -418,8 +418,8 @@ class WireConnection:
             return
         self._answered.append(asked_ms)
         if kind in WITHOUT_ZXID:
-            body = b"" if self._tokens is None or kind != Sasl.code else self._tokens.popleft()
-            self._reply(xid, 0, error, body)
+            token = self._tokens.popleft() if kind == Sasl.code and self._tokens is not None else b""
+            self._reply(xid, 0, error, NO_TOKEN if token and error else token)
             return
         self._zxid = item.zxid
         self._reply(xid, item.zxid, error, item.body)
@@ -427,8 +427,6 @@ class WireConnection:
             self.end()
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
-        if error and body is not NO_TOKEN:
-            body = b""
         self._put(_REPLY.pack(_REPLY_BYTES + len(body), xid, zxid, error))
         if body:
             self._out.append(body)
