@@ -104,7 +104,9 @@ def report(tally: Tally, seeds: int) -> None:
     print("  requests " + _counts({wire.NAMES.get(code, str(code)).lower(): n for code, n in tally.codes.items()}))
     print("  errors   " + _counts({str(code): n for code, n in tally.errors.items()}))
     for row in ROWS:
-        print(f"  on purpose, {tally.explained[row.name]} times: {row.name}: {row.reason}")
+        print(
+            f"  on purpose, {tally.explained[row.name]} times: {row.name}: {row.theirs}; here: {row.ours} ({row.why})"
+        )
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -1,8 +1,8 @@
 """Where we answer otherwise than ZooKeeper, on purpose; each with its reason and a narrow test of what it covers.
 
-Rules: the same rows stand in docs/zookeeper-port.md under "Differences, on purpose". A row looks at the step and at
-both answers, and explains exactly one thing; what it does not explain is a failure. `parts` says that the two trees
-differ from there on, so that the script cannot go on.
+Rules: the same rows stand in docs/zookeeper-port.md under "Differences, on purpose", word by word. A row looks at the
+step and at both answers, and explains exactly one thing; what it does not explain is a failure. `parts` says that the
+two trees differ from there on, so that the script cannot go on.
 """
 
 import re
@@ -24,7 +24,9 @@ CONFIG = "/zookeeper/config"
 @dataclass(frozen=True)
 class Row:
     name: str
-    reason: str
+    theirs: str
+    ours: str
+    why: str
     explains: Callable[[Step, list[Frame], list[Frame]], bool]
     """Of one session: one frame of each, if they sent it equally many; else all."""
     parts: bool = False
@@ -244,113 +246,153 @@ def _possible(path: str | None) -> bool:
 
 ROWS: tuple[Row, ...] = (
     Row(
-        "zxid of a ping's answer",
-        "ZooKeeper tells the newest zxid; here it is the one last told on the connection, so a ping looks at nothing",
-        _ping,
-    ),
-    Row(
-        "zxid of events that setWatches finds",
-        "ZooKeeper writes -1; here it is the zxid of the state in which the event was found, as in every other event",
+        "an event found by setWatches",
+        "has zxid -1",
+        "has the zxid at which it was found",
+        "it is one the client may go by",
         _event_of_set_watches,
     ),
     Row(
-        "watches of paths that no znode can have",
-        "ZooKeeper takes them, and no event can ever come; here the mistake is told, with BadArguments",
-        _watch_of_no_path,
-        parts=True,
+        "an event found by setWatches, of a znode that may not be read",
+        "told",
+        "kept back",
+        "all other events of such znodes are",
+        _guarded_event_of_set_watches,
     ),
     Row(
-        "zxid of the answer to an unknown operation",
-        "ZooKeeper writes -1, here it is the newest as in every other answer; the connection ends either way",
+        "the zxid of a ping's answer",
+        "the newest",
+        "the last one told on the connection",
+        "a ping looks at nothing",
+        _ping,
+    ),
+    Row(
+        "the zxid of the answer to an unknown operation",
+        "-1",
+        "the newest",
+        "all other answers have it",
         _unknown_operation,
     ),
     Row(
-        "/zookeeper/config of a single node",
-        "a standalone ZooKeeper leaves it empty; here it says who the members are, with one node as with many",
+        "`/zookeeper/config` of a single node",
+        "empty",
+        "names the node",
+        "it is a member as any other",
         _standalone_config,
     ),
     Row(
-        "the empty path",
-        "ZooKeeper reads it as another name of the root; here it is no path",
-        _empty_path,
-        parts=True,
-    ),
-    Row(
-        "null where a path should be",
-        "ZooKeeper stumbles and answers MarshallingError; here null is read as empty, which is no path",
-        _null_path,
-    ),
-    Row(
-        "null in an ACL, and no ACL at all in a multi",
-        "ZooKeeper stumbles and answers MarshallingError; here the mistake is told, with InvalidACL",
-        _null_in_acl,
-        parts=True,
-    ),
-    Row(
-        "an ACL entry for the sasl user without a name",
-        "ZooKeeper takes it, and it fits nobody; here the mistake is told, with InvalidACL",
-        _nameless_principal,
-        parts=True,
-    ),
-    Row(
-        "a digest credential without user",
-        "ZooKeeper takes it as an identity; it is a mistake, and no ACL could name it",
+        "a digest credential without `user:`",
+        "taken as an identity",
+        "-115",
+        "it is a mistake, and no ACL could name it",
         _userless,
         parts=True,
     ),
     Row(
-        "createTTL with a flag of another kind of create",
-        "in a multi ZooKeeper makes a znode that lives forever; with a negative time it ends; here it is BadArguments",
-        _plain_ttl,
+        "a session that has ended, of a client that has seen more than the server",
+        "the connection is closed",
+        "the client is told that its session has ended",
+        "it need not ask the others",
+        _ahead_of_all,
+    ),
+    Row(
+        "events of the end of one's own session, of znodes guarded by ACLs",
+        "come before the answer",
+        "do not come",
+        "the session's identities end with it, and nobody listens",
+        _event_of_closing,
+    ),
+    Row(
+        "a watch on a path that no znode can have",
+        "taken",
+        "-8",
+        "it is a mistake, and no event could come",
+        _watch_of_no_path,
+        parts=True,
+    ),
+    Row(
+        "the empty path",
+        "another name of the root, for reads",
+        "no path",
+        "one name is enough",
+        _empty_path,
+        parts=True,
+    ),
+    Row(
+        "null for a path",
+        "-5",
+        "as the empty path",
+        "null is empty wherever it means nothing else",
+        _null_path,
+    ),
+    Row(
+        "null in an ACL, or no ACL in a multi",
+        "-5",
+        "-114",
+        "the mistake has a name",
+        _null_in_acl,
+        parts=True,
+    ),
+    Row(
+        "an ACL entry of scheme `sasl` without a name",
+        "taken",
+        "-114",
+        "it fits nobody",
+        _nameless_principal,
         parts=True,
     ),
     Row(
         "text that is not UTF-8",
-        "ZooKeeper replaces what it cannot read, so that two names may become one; here it is a MarshallingError",
+        "read with replacements",
+        "-5",
+        "two names must not become one",
         _no_utf8,
         parts=True,
     ),
     Row(
-        "events that setWatches finds, of znodes that may not be read",
-        "ZooKeeper tells them to anybody; here they are kept back as all other events of such znodes are",
-        _guarded_event_of_set_watches,
+        "createTTL with a flag of another create",
+        "-8; in a multi a znode without a TTL; with a negative time the server ends",
+        "-8",
+        "the mistake is told",
+        _plain_ttl,
+        parts=True,
     ),
     Row(
-        "events of the end of one's own session, of znodes that not everybody may read",
-        "ZooKeeper sends them before the answer; here the session's identities end with it, and nobody listens",
-        _event_of_closing,
+        "createContainer with a flag of another create",
+        "a container, numbered or owned by a session",
+        "-8",
+        "the mistake is told",
+        _odd_container,
+        parts=True,
     ),
     Row(
-        "SASL with null for a token, where there is no SASL",
-        "ZooKeeper stumbles and closes the connection; here the answer is null, as it is to any other token",
+        "create with the flag of containers",
+        "persistent; in a multi a container",
+        "persistent",
+        "an operation does the same in a multi",
+        _container_in_multi,
+        parts=True,
+    ),
+    Row(
+        "a multiRead with a part that is no read",
+        "-5, and behind it an empty list",
+        "-5",
+        "an error has no body",
+        _body_of_a_failed_multi_read,
+    ),
+    Row(
+        "null for a SASL token, without SASL",
+        "the connection is closed",
+        "null is answered, as to any token",
+        "the client goes on without",
         _sasl_of_nothing,
         parts=True,
     ),
     Row(
         "the path that sync gives back",
-        "ZooKeeper gives back null for null, and ? for half a character; here null is empty, and the rest as it came",
+        "`?` for half a character",
+        "as it came, null as empty",
+        "it is an echo",
         _echo_of_sync,
-    ),
-    Row(
-        "createContainer with a flag of another kind of create",
-        "ZooKeeper makes a container of it, numbered or owned by a session as well; here it is BadArguments",
-        _odd_container,
-        parts=True,
-    ),
-    Row(
-        "create with the flag of containers, in a multi",
-        "ZooKeeper makes a container of it, and a persistent znode outside of a multi; here it is persistent in both",
-        _container_in_multi,
-        parts=True,
-    ),
-    Row(
-        "a session that has ended, of a client that is ahead of the server",
-        "ZooKeeper closes the connection, and the client asks on; here it is told that its session has ended",
-        _ahead_of_all,
-    ),
-    Row(
-        "a multiRead with a part that is no read",
-        "ZooKeeper answers with the error and, behind it, an empty list that no client reads; here with the error",
-        _body_of_a_failed_multi_read,
     ),
 )

@@ -8,9 +8,10 @@ import pytest
 from tests.interop.differential import wire
 from tests.interop.differential.__main__ import compare_seed
 from tests.interop.differential.compare import Difference, Tally, play, shrink
+from tests.interop.differential.differences import ROWS
 from tests.interop.differential.generate import script
 from tests.interop.differential.play import Answer, Player
-from tests.interop.differential.servers import missing, zooweeper
+from tests.interop.differential.servers import ROOT, missing, zooweeper
 from tests.interop.differential.session import Address
 from tests.interop.differential.steps import Step, requests
 
@@ -25,6 +26,12 @@ def test_every_answer_is_zookeepers(against: str, operations: int) -> None:
     assert compare_seed(1000, operations, against, tally) == ""
     assert tally.operations >= operations
     assert tally.events > 20
+
+
+def test_the_reasons_stand_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "zookeeper-port.md").read_text()
+    for row in ROWS:
+        assert f"| {row.name} | {row.theirs} | {row.ours} | {row.why} |\n" in text
 
 
 # ---- ours against ours, with a mistake planted
@@ -87,7 +94,7 @@ def test_ours_is_no_other_than_ours(pair: tuple[list[Address], list[Address]]) -
     tally = Tally()
     for number in range(4):
         assert play(first, second, script(2000, number, STEPS), tally) is None
-    assert set(tally.explained) <= {"/zookeeper/config of a single node"}, "they have other ports"
+    assert set(tally.explained) <= {"`/zookeeper/config` of a single node"}, "they have other ports"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
