@@ -8,7 +8,7 @@ counts for itself are replaced, and what is different on purpose is named in `OU
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -131,10 +131,9 @@ def three() -> Iterator[Ensemble]:
         yield ensemble
 
 
-def run(program: str, classes: Path, ensemble: Ensemble, *words: str) -> list[str]:
+def run(program: str, classes: Path, words: Sequence[str], obey: Callable[[list[str]], None]) -> list[str]:
     """What a program said; it got what it asked for, and ended well."""
-    hosts = ",".join(str(member.wire) for member in ensemble.members)
-    command = [*JVM, "-cp", f"{classpath()}:{classes}", program, hosts, *words]
+    command = [*JVM, "-cp", f"{classpath()}:{classes}", program, *words]
     said: list[str] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
@@ -143,8 +142,8 @@ def run(program: str, classes: Path, ensemble: Ensemble, *words: str) -> list[st
         try:
             for line in process.stdout:
                 said.append(line.strip())
-                if said[-1].split()[0] in ("kill", "start"):
-                    obey(said[-1].split(), ensemble)
+                if line.startswith(("kill", "start")):
+                    obey(line.split())
                     process.stdin.write("done\n")
                     process.stdin.flush()
         finally:
@@ -153,23 +152,40 @@ def run(program: str, classes: Path, ensemble: Ensemble, *words: str) -> list[st
     return said
 
 
-def obey(words: list[str], ensemble: Ensemble) -> None:
-    match words:
-        case ["kill", "leader"]:
-            ensemble.kill(ensemble.leader())
-        case ["kill", port]:
-            ensemble.kill(next(member.id for member in ensemble.members if member.wire.port == int(port)))
-        case ["start"]:
-            ensemble.start()
+def obedient(ensemble: Ensemble) -> Callable[[list[str]], None]:
+    """Does to an ensemble what programs ask for."""
+
+    def obey(words: list[str]) -> None:
+        match words:
+            case ["kill", "leader"]:
+                ensemble.kill(ensemble.leader())
+            case ["kill", port]:
+                ensemble.kill(next(member.id for member in ensemble.members if member.wire.port == int(port)))
+            case ["start"]:
+                ensemble.start()
+
+    return obey
+
+
+def hosts(ensemble: Ensemble) -> str:
+    return ",".join(str(member.wire) for member in ensemble.members)
 
 
 @needs_javac
 def test_the_java_client_and_a_session_that_moves(classes: Path, three: Ensemble) -> None:
-    said = run("Client", classes, three, "three")
+    said = run("Client", classes, [hosts(three), "three"], obedient(three))
     assert said[-1] == "done"
     assert any(line.startswith("kill") for line in said)
 
 
 @needs_javac
+def test_the_same_program_on_zookeeper(classes: Path) -> None:
+    """What it checks is what ZooKeeper does."""
+    with zookeeper("-Dznode.container.checkIntervalMs=500") as [(host, port)]:
+        assert run("Client", classes, [f"{host}:{port}", "alone"], print)[-1] == "done"
+
+
+@needs_javac
 def test_curator_while_the_leader_is_killed(classes: Path, three: Ensemble) -> None:
-    assert run("Recipes", classes, three) == ["election", "lock", "kill leader", "start", "mirror", "done"]
+    said = run("Recipes", classes, [hosts(three)], obedient(three))
+    assert said == ["election", "lock", "kill leader", "start", "mirror", "done"]

@@ -64,15 +64,15 @@ def classpath() -> str:
 
 
 @contextlib.contextmanager
-def zookeeper() -> Iterator[list[Address]]:
-    """A standalone Apache ZooKeeper; its address."""
+def zookeeper(*properties: str) -> Iterator[list[Address]]:
+    """A standalone Apache ZooKeeper, with these properties (`-Dname=value`) besides ours; its address."""
     port = free_base_port(1)
     with tempfile.TemporaryDirectory(prefix="zookeeper-") as folder, Path(folder, "log").open("wb") as log:
         Path(folder, "zoo.cfg").write_text(
             f"tickTime=2000\ndataDir={folder}/data\nclientPort={port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
         )
         process = subprocess.Popen(
-            ["java", *JAVA, "-cp", classpath(), "org.apache.zookeeper.server.ZooKeeperServerMain", f"{folder}/zoo.cfg"],
+            ["java", *JAVA, *properties, "-cp", classpath(), "org.apache.zookeeper.server.ZooKeeperServerMain", f"{folder}/zoo.cfg"],
             stdout=log,
             stderr=log,
             cwd=folder,
