@@ -65,10 +65,9 @@ class App:
 
     def rows(self) -> "list[NodeStatus]":
         """One status row per member, or per address where the members are not known."""
-        from zooweeper.cli.status import ask_addresses, ask_members
+        from zooweeper.cli.status import ask_rows
 
-        members = self.members()
-        return ask_members(members) if members else ask_addresses(self.addresses())
+        return ask_rows(self.addresses(), self.members())
 
     def addresses(self) -> list[str]:
         """The servers of the connect string."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from zooweeper.cli.exits import UNREACHABLE, Failure
 from zooweeper.cli.settings import PORTS, parse_address
-from zooweeper.cli.status import BROADCAST, DOWN, SERVING, Asker, newest
+from zooweeper.cli.status import BROADCAST, DOWN, SERVING, ask_ensemble, newest
 from zooweeper.model.zxid import show
 
 if TYPE_CHECKING:
     from zooweeper.pb import client_pb2
     from zooweeper.pb.client_pb2 import StatusReply
 
-ASK_S = 1.0
 COLUMNS = ("id", "role", "votes", "sync", "config", "grpc", "peer", "wire")
 
 
@@ -58,15 +57,11 @@ def serves(reply: "StatusReply") -> bool:
 
 def look(addresses: Sequence[str]) -> Roster:
     """Asks some nodes, then all members that they know. Failure when nobody answers."""
-    with Asker(addresses) as asker:
-        first = [reply for reply in asker.ask(ASK_S) if reply]
-    knows = newest(first)
+    replies = ask_ensemble(addresses)
+    knows = newest(list(replies.values()))
     if knows is None:
         raise Failure(f"no server answers at {','.join(addresses)}; is it running? ./deploy.sh status", UNREACHABLE)
-    known = {reply.id for reply in first}
-    with Asker([member.grpc for member in knows.members if member.id not in known]) as asker:
-        replies = [*first, *filter(None, asker.ask(ASK_S))]
-    return Roster(newest(replies) or knows, {reply.id: reply for reply in replies})
+    return Roster(knows, replies)
 
 
 def rows(roster: Roster) -> list[dict[str, object]]:

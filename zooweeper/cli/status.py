@@ -140,25 +140,29 @@ def settle(rows: "Sequence[NodeStatus]", replies: "Sequence[StatusReply | None]"
     return [replace(one, standing=standings.get(one.id or 0, NOBODY)) for one in rows]
 
 
-def ask_members(members: "Sequence[Known]", timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
-    """The rows of an ensemble whose members are known."""
-    addresses = [str(member.grpc) for member in members]
+def ask_ensemble(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) -> "dict[int, StatusReply]":
+    """The answers, by id, of the nodes at some addresses and of all members that they know of."""
     with Asker(addresses) as asker:
-        replies = asker.ask(timeout_s)
-    return settle([row(*one) for one in zip(replies, addresses, members, strict=True)], replies)
+        replies = {reply.id: reply for reply in asker.ask(timeout_s) if reply}
+    knows = newest(list(replies.values()))
+    others = [one.grpc for one in knows.members if one.id not in replies and one.grpc not in addresses] if knows else []
+    if others:
+        with Asker(others) as asker:
+            replies |= {reply.id: reply for reply in asker.ask(timeout_s) if reply}
+    return replies
 
 
-def ask_addresses(addresses: Sequence[str], timeout_s: float = ASK_TIMEOUT_S) -> list[NodeStatus]:
-    """The rows of the ensemble behind some addresses: of all its members, as soon as one node answers."""
-    with Asker(addresses) as asker:
-        replies = asker.ask(timeout_s)
-    answered = {reply.id: row(reply, to) for reply, to in zip(replies, addresses, strict=True) if reply}
-    knows = newest(replies)
+def ask_rows(addresses: Sequence[str], known: "Sequence[Known]" = ()) -> list[NodeStatus]:
+    """The rows of the ensemble behind some addresses: of all its members, as soon as one node answers, and of whoever
+    else answers; else of those that are known, or of the bare addresses."""
+    replies = ask_ensemble(addresses)
+    knows = newest(list(replies.values()))
     if knows is None:
-        return [row(reply, to) for reply, to in zip(replies, addresses, strict=True)]
-    others = ask_members([member for member in knows.members if member.id not in answered], timeout_s)
-    rows = answered | {one.id: one for one in others if one.id is not None}
-    return settle([rows[node] for node in sorted(rows)], replies)
+        return [row(None, str(one.grpc), one) for one in known] or [row(None, address) for address in addresses]
+    members = {one.id: one for one in knows.members}
+    rows = [row(replies.get(id), one.grpc, one) for id, one in members.items()]
+    rows += [row(reply, reply.grpc) for id, reply in replies.items() if id not in members]
+    return settle(sorted(rows, key=lambda one: one.id or 0), list(replies.values()))
 
 
 @dataclass(frozen=True, slots=True)
