@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.interop.differential import wire
-from tests.interop.differential.steps import Ask, Batch, Bytes, Drop, Open, Raw, Seen, Step
+from tests.interop.differential.steps import REFUSED, WELL, Ask, Batch, Bytes, Drop, Open, Raw, Seen, Step
 from tests.interop.differential.wire import Part
 
 SESSIONS = ("s0", "s1", "s2", "s3")
@@ -71,6 +71,7 @@ VERSIONS = (0, 0, 1, 1, 2, 3, 7, -2, 0x7FFFFFFF, -0x80000000)
 HOUR_MS = 3_600_000
 TTLS = (HOUR_MS, 30 * HOUR_MS, (1 << 40) - 1)
 BAD_TTLS = (0, -1, 1 << 40, 1 << 62, -(1 << 63))
+TIMEOUTS_MS = (20_000, 20_001, 39_999, 40_000, 40_001, 60_000, 0x7FFFFFFF)  # short ones might end before the script
 UNKNOWN_CODES = (0, 10, -1, -2, 23, 99, 108, 127, 199, 200, 209, 210, 1000, 0x7FFFFFFF, -0x80000000)
 
 
@@ -316,13 +317,12 @@ class Writer:
     # ---- connections
 
     def reopen(self, session: str) -> Open:
-        how = self.rng.choice(("again",) * 6 + ("new",) * 2)
+        how = self.rng.choice(("again",) * 6 + WELL)
         if self.maybe(self.taste.wrong):
-            how = self.rng.choice(("wrong password", "no password", "unknown session", "ahead"))
+            how = self.rng.choice(REFUSED)
             self.closed.add(session)
-        return Open(
-            session, how, self.rng.choice((30_000, 30_000, 20_000)), self.rng.choice((False, False, None, True))
-        )
+        timeout_ms = self.rng.choice(TIMEOUTS_MS) if self.maybe(self.taste.wrong) else 30_000
+        return Open(session, how, timeout_ms, self.rng.choice((False, False, None, True)))
 
     def drop(self, session: str) -> Drop:
         self.closed.add(session)

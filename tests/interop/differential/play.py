@@ -71,7 +71,7 @@ class Player:
         self._sessions.clear()
         self._seen.clear()
         if not self._janitor.connected:
-            self._janitor.connect(0, 40_000, 0, None, None)
+            self._janitor.connect(wire.connect_request(0, 40_000, 0, None, None), None)
             self._tell(self._janitor, wire.AUTH, (0, "digest", SUPER), wire.XID_AUTH)
         self._tell(self._janitor, wire.SYNC, ("/",))
         for path, acl in BUILT_IN.items():
@@ -145,11 +145,21 @@ class Player:
                 password = bytes([password[0] ^ 1]) + password[1:]
             case "no password":
                 password = b""
+            case "short password":
+                password = password[:8]
+            case "long password":
+                password += b"!"
             case "unknown session":
                 id = 0x7123456789ABCDEF
+            case "negative session":
+                id = -2
             case "ahead":
                 seen = 1 << 62
-        frames = session.connect(seen, step.timeout_ms, id, password, step.flag)
+        hello = wire.connect_request(seen, step.timeout_ms, id, password, step.flag)
+        if step.how == "torn":
+            hello = hello[:27]
+        stay = step.how == "again while connected" and session.connected and len(self._addresses) == 1
+        frames = session.connect(hello, step.flag, stay)
         if session.id not in self._owners:
             self._owners[session.id] = f"{session.name} since {self._now}"
         return frames

@@ -22,6 +22,7 @@ from zooweeper.cli.ports import free_base_port
 ROOT = Path(__file__).resolve().parents[3]
 JARS = ROOT / ".interop" / "java"
 READY_S = 30.0
+SETTINGS = {"super_digest": SUPER_DIGEST, "clients": {"session_min_ms": 4000, "session_max_ms": 40_000}}
 JAVA = (
     "-Xmx512m",
     "-XX:TieredStopAtLevel=1",  # it lives for seconds
@@ -72,7 +73,15 @@ def zookeeper(*properties: str) -> Iterator[list[Address]]:
             f"tickTime=2000\ndataDir={folder}/data\nclientPort={port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
         )
         process = subprocess.Popen(
-            ["java", *JAVA, *properties, "-cp", classpath(), "org.apache.zookeeper.server.ZooKeeperServerMain", f"{folder}/zoo.cfg"],
+            [
+                "java",
+                *JAVA,
+                *properties,
+                "-cp",
+                classpath(),
+                "org.apache.zookeeper.server.ZooKeeperServerMain",
+                f"{folder}/zoo.cfg",
+            ],
             stdout=log,
             stderr=log,
             cwd=folder,
@@ -102,7 +111,7 @@ def zooweeper(nodes: int) -> Iterator[list[Address]]:
     with Ensemble.temporary(nodes) as ensemble:
         for node in ensemble.ids:
             file = ensemble.node_folder(node) / "node.json"
-            file.write_text(json.dumps(json.loads(file.read_text()) | {"super_digest": SUPER_DIGEST}))
+            file.write_text(json.dumps(json.loads(file.read_text()) | SETTINGS))
         ensemble.start()
         ensemble.wait_healthy()
         yield [(ensemble.member(node).wire.host, ensemble.member(node).wire.port) for node in ensemble.ids]

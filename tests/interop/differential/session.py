@@ -52,15 +52,23 @@ class Session:
             self._socket.close()
             self._socket = None
 
-    def connect(
-        self, seen: int, timeout_ms: int, session: int, password: bytes | None, flag: bool | None
-    ) -> list[Frame]:
-        """A new connection, at the next address; the server's welcome."""
-        self.drop()
+    def connect(self, hello: bytes, flag: bool | None, stay: bool = False) -> list[Frame]:
+        """A new connection, at the next address; the server's welcome to this first frame. `stay`: the old connection
+        is not closed before, and it is told what becomes of it."""
+        old = self._socket if stay else None
+        if old is None:
+            self.drop()
         self._buffer.clear()
         self._socket = socket.create_connection(next(self._addresses), timeout=SILENCE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.send_frame(wire.connect_request(seen, timeout_ms, session, password, flag))
+        self.send_frame(hello)
+        frames = self._welcome(flag)
+        if old is not None:
+            with old:
+                frames.append({"old connection": _rest(old)})
+        return frames
+
+    def _welcome(self, flag: bool | None) -> list[Frame]:
         body = self._frame()
         if not isinstance(body, bytes):
             return [{"connection": body}]
@@ -138,3 +146,14 @@ class Session:
         payload = bytes(self._buffer[4:size])
         del self._buffer[:size]
         return payload
+
+
+def _rest(connection: socket.socket) -> str:
+    """What becomes of a connection that nobody asks anything any more."""
+    try:
+        data = connection.recv(65536)
+    except TimeoutError:
+        return "silent"
+    except OSError:
+        data = b""
+    return f"bytes: {data.hex()}" if data else "closed"

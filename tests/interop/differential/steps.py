@@ -31,7 +31,12 @@ class Open:
     flag: bool | None = False  # the read-only byte; None: not sent
 
 
-HOWS = ("new", "again", "wrong password", "no password", "unknown session", "ahead")
+WELL = "new", "again", "again while connected"
+REFUSED = (
+    "wrong password", "no password", "short password", "long password", "unknown session", "negative session", "ahead",
+    "torn",
+)  # fmt: skip
+HOWS = WELL + REFUSED
 
 
 @dataclass(frozen=True)
