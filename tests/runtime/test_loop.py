@@ -13,9 +13,10 @@ from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.model.members import Membership, of_settings
 from zooweeper.replica.events import Clock, Disconnect, Event, Heard, PeerUp, Received, SnapshotWritten, Tick
 from zooweeper.replica.inspect import Inspection
-from zooweeper.replica.outbox import Answer, Delivery, Outbox
+from zooweeper.replica.outbox import Answer, Delivery, Notice, Outbox
 from zooweeper.replica.status import Status
 from zooweeper.runtime.loop import EXIT_BROKEN, EXIT_DISK, EXIT_STOPPED, Node
+from zooweeper.runtime.outgoing import PAUSE_S, SLICE
 from zooweeper.zab.messages import Ack, Commit, Message
 
 ME, OTHER = 1, 2
@@ -181,6 +182,29 @@ def test_a_connection_that_left_gets_nothing_and_is_told_of_once() -> None:
         assert world.journal.count(Disconnect(world.connection)) == 1
         assert await world.turn(Outbox(deliver=[answer(world.connection)])) == ["take"]
         world.node.stop()
+
+    run(main())
+
+
+def test_an_event_for_many_leaves_later_and_requests_go_on_meanwhile() -> None:
+    async def main() -> None:
+        world = World()
+        numbers = tuple(world.node.register(world) for _ in range(4 * SLICE))
+        event = ("deliver", Notice(numbers, 1, 3, "/w"))
+        assert await world.turn(Outbox(deliver=[Notice(numbers, 1, 3, "/w")])) == ["take"]
+        assert await world.turn(Outbox(deliver=[answer(world.connection)])) == [
+            "take",
+            ("deliver", answer(world.connection)),
+        ]
+        world.journal.clear()
+        async with asyncio.timeout(5):
+            while len(world.journal) < len(numbers):
+                await asyncio.sleep(PAUSE_S)
+        assert world.journal == [event] * len(numbers)
+        await world.turn(Outbox(deliver=[Notice(numbers, 1, 3, "/w")]))
+        world.node.stop()
+        await asyncio.sleep(4 * PAUSE_S)
+        assert event not in world.journal, "a node that has stopped tells nobody"
 
     run(main())
 

@@ -22,7 +22,7 @@ from zooweeper.replica.outbox import Outbox
 from zooweeper.replica.status import Status
 from zooweeper.runtime import clock
 from zooweeper.runtime.gateway import Sink
-from zooweeper.runtime.outgoing import Outgoing
+from zooweeper.runtime.outgoing import PAUSE_S, Outgoing
 from zooweeper.zab.messages import Message
 
 EXIT_BROKEN = 1  # a mistake in the program
@@ -237,7 +237,7 @@ class Node:
     def _tell_later(self) -> None:
         if self._clients.waiting and not self._telling:
             self._telling = True
-            self._loop.call_soon(self._tell)
+            self._loop.call_later(PAUSE_S, self._tell)
 
     def _tell(self) -> None:
         """Some of those who wait for an event that many watch."""

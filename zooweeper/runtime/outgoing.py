@@ -1,8 +1,8 @@
 """The way out to clients: each connection's deliveries in their order, and an event for thousands without haste.
 
 Rules: what is for a few connections goes to their sinks at once. An event that many watch waits, and `tell_some` tells
-it to a slice of them, so that nobody else's request waits for all of them; whatever else is for one of these
-connections goes behind its events.
+it to a slice of them now and then, so that nobody else's request waits for all of them, here or on another node of this
+machine; whatever else is for one of these connections goes behind its events.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,8 @@ from zooweeper.model.limits import CONNECTIONS_MAX
 from zooweeper.replica.outbox import Delivery, Notice
 from zooweeper.runtime.gateway import Sink
 
-SLICE = 32  # connections told in one turn of the loop: some tenths of a millisecond
+SLICE = 32  # connections told at once: some tenths of a millisecond
+PAUSE_S = 0.001  # between two slices: to tell a thousand takes some hundredths of a second
 
 
 class Outgoing:

@@ -130,18 +130,26 @@ class WatchTable:
         watchers = table.get(path)
         if not watchers:
             return {}
-        told = {connection: None for connection, mine in watchers.items() if mine & modes}
+        kinds = set(watchers.values())  # few, however many watch
+        if all(mine & modes for mine in kinds):
+            told = dict.fromkeys(watchers)
+        else:
+            told = {connection: None for connection, mine in watchers.items() if mine & modes}
+        if any(mine & _STANDARD for mine in kinds):
+            self._use_up(table, path, watchers)
+        return told
+
+    def _use_up(self, table: Watchers, path: str, watchers: dict[int, int]) -> None:
+        """The one-shot watches of a path are gone."""
         left = {connection: mine & ~_STANDARD for connection, mine in watchers.items() if mine != _STANDARD}
         if left:
             table[path] = left
         else:
             del table[path]
-        if len(left) < len(watchers):
-            others = (self._children if table is self._data else self._data).get(path, ())
-            for connection in watchers:
-                if connection not in left and connection not in others:
-                    self._unwatch(connection, path)
-        return told
+        others = (self._children if table is self._data else self._data).get(path, ())
+        for connection in watchers:
+            if connection not in left and connection not in others:
+                self._unwatch(connection, path)
 
     def _match_above(self, path: str, told: dict[int, None]) -> None:
         """Add who watches an ancestor with all below it."""
