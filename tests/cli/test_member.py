@@ -161,6 +161,8 @@ def test_who_was_removed_is_not_waited_for_when_all_start_again(place: Place) ->
 def test_a_node_elsewhere_comes_by_the_lines_that_are_printed(place: Place, tmp_path: Path) -> None:
     port = place.base_port + 4
     words = f"9=127.0.0.1:{port}:{port + 1000}:{port + 2000}:{port + 3000}"
+    watching = place.change("add", words, "--observer")
+    assert watching.returncode == 0 and "zooweeper init --dir DIR --id 9" in watching.stderr, watching
     early = place.change("add", words, "--wait", "500ms")
     assert early.returncode == 75 and "it stays an observer, run this again" in early.stderr, early
     lines = [line.removeprefix("zooweeper:").strip() for line in early.stderr.splitlines()]

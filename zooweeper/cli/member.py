@@ -21,7 +21,7 @@ import click
 from zooweeper.cli import text
 from zooweeper.cli.app import DEFAULT_FOLDER, App, common, example, find_app, seconds, verb
 from zooweeper.cli.exits import DENIED, DONE, RETRY, USAGE, Failure
-from zooweeper.cli.roster import COLUMNS, Roster, cells, look, rows, serves
+from zooweeper.cli.roster import COLUMNS, cells, look, rows, serves
 from zooweeper.cli.serve import parse_member
 from zooweeper.cli.settings import SUPER_FILE, SettingsError, number, read_credential
 from zooweeper.cli.status import Asker, majority
@@ -141,11 +141,13 @@ async def _add(app: App, client: "Client", member: str, observer: bool, wait: fl
     wanted = _wanted(member, observer, now)
     known = _find(now, wanted.id)
     if known == wanted:
-        _say(app, wanted.id, "is an observer already" if observer else "votes already", now)
+        _say(app, wanted.id, "is an observer already" if wanted.observer else "votes already", now)
         return
     if wanted.observer or (known is not None and not known.observer):
         now = await _change(client, now, joining=str(wanted))
         _say(app, wanted.id, "is an observer" if wanted.observer else "has its new addresses", now)
+        if known is None and await _answer(str(wanted.grpc)) is None:
+            await _help(app, wanted)
         return
     watching = replace(wanted, observer=True)
     if known != watching:
@@ -173,20 +175,33 @@ def _wanted(member: str, observer: bool, now: Membership) -> Server:
 async def _caught_up(app: App, server: Server, version: int, deadline: float, tell: Callable[[str], None]) -> None:
     """Waits until the node serves, and has executed the change that made it a member."""
     helped = False
-    with Asker([str(server.grpc)]) as asker:
-        while True:
-            (reply,) = await asyncio.to_thread(asker.ask, ASK_S)
-            if reply and reply.id == server.id and serves(reply) and reply.config_version >= version:
-                return
-            state = _state(server, reply)
-            if not reply and not helped:
-                helped = True
-                for line in _how_to_start(await asyncio.to_thread(look, app.addresses()), server):
-                    app.note(line)
-            tell(state)
-            if time.monotonic() > deadline:
-                raise Failure(f"{state}; it stays an observer, run this again when it is there", RETRY)
-            await asyncio.sleep(POLL_S)
+    while True:
+        reply = await _answer(str(server.grpc))
+        if reply and reply.id == server.id and serves(reply) and reply.config_version >= version:
+            return
+        if not reply and not helped:
+            helped = True
+            await _help(app, server)
+        state = _state(server, reply)
+        tell(state)
+        if time.monotonic() > deadline:
+            raise Failure(f"{state}; it stays an observer, run this again when it is there", RETRY)
+        await asyncio.sleep(POLL_S)
+
+
+async def _answer(address: str) -> "StatusReply | None":
+    with Asker([address]) as asker:
+        return (await asyncio.to_thread(asker.ask, ASK_S))[0]
+
+
+async def _help(app: App, server: Server) -> None:
+    """Tells the lines to copy on the new node's host."""
+    roster = await asyncio.to_thread(look, app.addresses())
+    members = " ".join(f"--member {one}" for one in roster.arguments())
+    what = f"--dir DIR --id {server.id} --cluster {roster.knows.cluster} --rejoin {members} --super FILE"
+    app.note(f"on the host of node {server.id}, if it has not been started yet:")
+    app.note(f"  zooweeper init {what}")
+    app.note("  zooweeper serve --dir DIR")
 
 
 def _state(server: Server, reply: "StatusReply | None") -> str:
@@ -195,15 +210,6 @@ def _state(server: Server, reply: "StatusReply | None") -> str:
     if reply.id != server.id:
         return f"node {reply.id}, not node {server.id}, answers at {server.grpc}"
     return f"node {server.id} is {reply.role}, {reply.phase}, has executed up to {show(reply.applied)}"
-
-
-def _how_to_start(roster: Roster, server: Server) -> Iterator[str]:
-    """The lines to copy on the new node's host."""
-    members = " ".join(f"--member {one}" for one in roster.arguments())
-    yield f"on the host of node {server.id}, if it has not been started yet:"
-    what = f"--dir DIR --id {server.id} --cluster {roster.knows.cluster} --rejoin {members} --super FILE"
-    yield f"  zooweeper init {what}"
-    yield "  zooweeper serve --dir DIR"
 
 
 async def _promoted(client: "Client", wanted: Server, now: Membership, deadline: float) -> Membership:
@@ -249,11 +255,10 @@ async def _remove(app: App, client: "Client", node: int, credential: str | None)
 
 async def _gone(address: str) -> bool:
     deadline = time.monotonic() + PARTING_S
-    with Asker([address]) as asker:
-        while (await asyncio.to_thread(asker.ask, ASK_S))[0] is not None:
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(POLL_S)
+    while await _answer(address) is not None:
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_S)
     return True
 
 
