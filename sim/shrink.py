@@ -28,6 +28,8 @@ PLAIN: tuple[dict[str, Any], ...] = (
     {"timing": "quick"},
     {"voters": 3},
     {"voters": 1},
+    {"observers": 0},
+    {"spares": 0},
     {"clients": 1},
     {"clients": 2},
     {"milliseconds": 1500},

@@ -58,6 +58,12 @@ BITES: dict[str, tuple[str, ...]] = {
     "break_clients": ("all clients lost their connections", "a node lost its clients"),
     "half_open": ("half-open: client knows", "half-open: node knows", "half-open: neither knows"),
     "slow_reader": ("a client read nothing", "a client was not heard"),
+    "membership": (
+        "a membership was committed",
+        "a leader was voted out",
+        "a new node was synchronized",
+        "a removed node ended",
+    ),
 }
 
 
