@@ -17,7 +17,7 @@ from fuzz.__main__ import main
 from fuzz.harness import Fuzzer, TooMuch, replay, weigh
 from fuzz.mutator import INPUT_BYTES_MAX, Mutator
 from fuzz.table import TARGETS
-from zooweeper.cli import settings
+from zooweeper.cli import settings, zoocfg
 from zooweeper.codec import jute, record
 from zooweeper.doors import zkconn
 from zooweeper.model.errors import AuthFailed
@@ -119,7 +119,8 @@ def no_word_for_our_own_errors(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_digit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settings, "number", lambda text: int(text) if text.isdigit() else -1)
+    for reader in (settings, zoocfg):
+        patch.setattr(reader, "number", lambda text: int(text) if text.isdigit() else -1)
 
 
 ABLATIONS: tuple[tuple[Patch, str, int], ...] = (
