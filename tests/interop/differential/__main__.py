@@ -85,15 +85,14 @@ def compare_seed(seed: int, operations: int, against: str, tally: Tally) -> str:
 def _compare(seed: int, operations: int, theirs: Player, ours: Player, tally: Tally) -> str:
     target, number = tally.operations + operations, 0
     while tally.operations < target:
-        steps = script(seed, number, min(SCRIPT_STEPS, target - tally.operations + 4))
-        found = play(theirs, ours, steps, tally)
+        found = play(theirs, ours, script(seed, number, SCRIPT_STEPS), tally)
         if found is not None:
-            said = f"seed {seed}, script {number}, step {len(found.script) - 1}: "
 
             def again(steps: list[Step]) -> Difference | None:
                 return play(theirs, ours, steps, Tally())
 
-            return said + f"an unexplained difference\n{found if len(found.script) < 3 else shrink(found, again)}"
+            where = f"seed {seed}, script {number}, step {len(found.script) - 1}"
+            return f"{where}: an unexplained difference\n{shrink(found, again)}"
         number += 1
     return ""
 
