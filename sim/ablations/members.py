@@ -1,7 +1,6 @@
 """Safeguards of changing members: whose word counts, from when on, and until when."""
 
 from sim.ablations.patch import Edit, without
-from zooweeper.model.members import Membership
 from zooweeper.replica import membership
 from zooweeper.replica.leadership import Leadership
 from zooweeper.replica.order import Gathering
@@ -11,6 +10,7 @@ from zooweeper.zab.memberships import Memberships
 from zooweeper.zab.peer import Peer
 
 ASKED = ("membership", "crash", "crash_leader", "crash_all", "partition", "hand_off")
+PARTED = ("membership", "aimed", "crash_leader", "partition", "forsaken")
 
 MEMBERS = {
     "only_the_new_members_count": without(
@@ -26,7 +26,7 @@ MEMBERS = {
     "either_members_elect": without(
         "a quorum of one of two memberships is enough to lead",
         Edit(Memberships.is_quorum, "return all(", "return any("),
-        nemeses=ASKED,
+        nemeses=PARTED,
     ),
     "either_members_commit": without(
         "a quorum of one of two memberships is enough to commit",
@@ -36,7 +36,7 @@ MEMBERS = {
     "members_not_rolled_back": without(
         "a membership that was cut from the log goes on counting",
         Edit(Peer.cut, "if self.memberships.cut(zxid):", "if False:"),
-        nemeses=ASKED,
+        nemeses=PARTED,
     ),
     "members_forgotten_at_a_restart": without(
         "a restarted node goes by the membership of its snapshot",
@@ -55,7 +55,8 @@ MEMBERS = {
     ),
     "observers_count": without(
         "observers are voters",
-        Edit(Membership.voters.fget, "if not server.observer", ""),  # type: ignore[attr-defined]
+        Edit(Memberships.is_quorum, "membership.voters", "membership.ids"),
+        Edit(Memberships.reached, "membership.voters", "membership.ids"),
         nemeses=ASKED,
     ),
     "anybody_leads": without(

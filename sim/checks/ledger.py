@@ -161,8 +161,12 @@ class Ledger:
         return batches
 
     def complete(self, nodes: list[Node]) -> None:
-        """At the end, in calm: everybody has executed everything."""
+        """At the end, in calm: everybody has executed everything, and whatever was taken for a membership is one."""
         history = self.history()
+        for membership in self.memberships[1:]:
+            batch = self.batches.get(membership.version)
+            if batch is None or membership_of(batch) != membership:
+                raise Violation("members", f"somebody went by {membership}, which was never committed")
         highest = history[-1].last if history else 0
         for node in nodes:
             if node.brain is None or node.brain.status().applied < highest:
