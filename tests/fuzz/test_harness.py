@@ -133,7 +133,7 @@ ABLATIONS: tuple[tuple[Patch, str, int], ...] = (
     (no_length_of_sheets, "sheets", 1000),
     (no_digest_of_snapshots, "images", 500),
     (no_paths_of_watches, "entries", 2000),
-    (any_digit, "settings", 3000),
+    (any_digit, "settings", 10_000),
     (no_doubt_in_handshakes, "wire", 1000),
     (no_word_for_our_own_errors, "wire", 1000),
 )
