@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from zooweeper_client import Client, aio
 
-from tests.conformance.client import CHECKS
+from tests.conformance.client import CHECKS, SUPER
 from tests.doors.rig import Rig
+from zooweeper.doors.identify import digest_of
 
 
 class Threaded:
@@ -67,7 +68,7 @@ async def blocking_face(address: str, chroot: str = "", **options: Any) -> Async
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.__name__))
 def test_face(check: Callable[[Any], Awaitable[None]], face: Any) -> None:
     async def main() -> None:
-        async with Rig() as rig:
+        async with Rig(super_digest=digest_of("super", SUPER.encode())) as rig:
             async with asyncio.timeout(20):
                 await check(lambda **options: face(rig.address, **options))
 

@@ -14,6 +14,7 @@ from zooweeper_client.exceptions import (
     BadArguments,
     BadVersion,
     InvalidAcl,
+    NewConfigNoQuorum,
     NoAuth,
     NoChildrenForEphemerals,
     NodeExists,
@@ -23,6 +24,7 @@ from zooweeper_client.exceptions import (
     TooLarge,
 )
 
+SUPER = "super:secret"
 Open = Callable[..., Any]  # (chroot or options) -> a client in `async with`
 
 
@@ -260,6 +262,32 @@ async def check_limits_of_one_step(open: Open) -> None:
         with pytest.raises(TooLarge):
             await zk.multi_read(get=["/"] * 1025)
         assert await zk.get_children("/") == ["zookeeper"]
+
+
+async def check_membership(open: Open) -> None:
+    joining = "server.9=10.0.0.9:7:8:observer"
+    async with open(chroot="/deep", auth=[("digest", SUPER)]) as zk, open() as anybody:
+        text, stat = await zk.get_config()
+        assert text.startswith(b"server.1=") and text.endswith(b"version=%x" % stat.mzxid) and stat.version == -1
+        assert await anybody.get("/zookeeper/config") == (text, stat)
+        with pytest.raises(NoAuth):
+            await anybody.reconfig(joining=joining)
+        events: list[Any] = []
+        await zk.get_config(events.append, consistency="linearizable")
+        changed, after = await zk.reconfig(joining=joining, from_config=stat.mzxid)
+        assert joining.encode() in changed and await zk.get_config() == (changed, after)
+        assert [(event.type, event.path) for event in events] == [(EventType.CHANGED, "/zookeeper/config")]
+        for refused, words in (
+            (BadVersion, {"leaving": "9", "from_config": stat.mzxid}),
+            (BadArguments, {"joining": "server.9=nonsense"}),
+            (BadArguments, {"leaving": "1"}),
+            (NewConfigNoQuorum, {"joining": joining.replace("observer", "participant")}),
+        ):
+            with pytest.raises(refused):
+                await zk.reconfig(**words)
+        whole = "\n".join(line for line in text.decode().splitlines() if not line.startswith("version"))
+        last, _ = await zk.reconfig(new_members=whole, from_config=after.mzxid)
+        assert b"server.9" not in last
 
 
 CHECKS = [value for name, value in sorted(globals().items()) if name.startswith("check_")]
