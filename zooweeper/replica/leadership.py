@@ -68,9 +68,10 @@ class Leadership:
 
     def tick(self, gathering: Gathering, paused: bool) -> None:
         """Propose the end of sessions whose time is over, and of containers and TTL nodes. `paused`: this process
-        stood still, so that nobody could be heard."""
+        stood still, so that nobody could be heard. (It may have stood still between winning and beginning, too: the
+        first tick tells when it began.)"""
         replica = self._replica
-        if paused:
+        if paused or not self._tick:
             self._deadlines.restart(replica.now_ms)
         self._deadlines.touch(replica.clients.touched, replica.now_ms)
         replica.clients.touched.clear()
