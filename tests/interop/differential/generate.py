@@ -359,3 +359,41 @@ KINDS: tuple[tuple[int, Callable[[Writer, str], Step]], ...] = (
 def script(seed: int, number: int, length: int) -> list[Step]:
     """Script `number` of a seed."""
     return Writer(random.Random(f"{seed}/{number}")).script(length)
+
+
+def edges() -> list[Step]:
+    """What chance does not bring: the largest and the most of everything that both servers take."""
+    big, many = b"d" * 1_000_000, 1000
+    names = tuple(f"/many/{number}" for number in range(many))
+    long, deep = "/" + "n" * 4000, tuple("/deep" + "/x" * depth for depth in range(200))
+    creates = tuple(Part(wire.CREATE2, (name, b"", OPEN, 0)) for name in names)
+    deletes = tuple(Part(wire.DELETE, (name, -1)) for name in names)
+    absent = tuple(f"/absent/{number}" for number in range(many))
+    return [
+        *(Open(session, "new") for session in SESSIONS),
+        Ask("s0", wire.CREATE2, ("/big", big, OPEN, 0)),
+        Ask("s1", wire.GET_DATA, ("/big", True)),
+        Ask("s0", wire.SET_DATA, ("/big", big[:-1], 0)),
+        Ask("s1", wire.GET_DATA, ("/big", False)),
+        Ask("s1", wire.MULTI_READ, ((Part(wire.GET_DATA, ("/big", False)),) * 2,)),
+        Ask("s0", wire.CREATE2, (long, b"", OPEN, 0)),
+        Ask("s0", wire.CREATE, (long[:-20], b"", OPEN, 2)),
+        *(Ask("s2", wire.CREATE, (path, b"", OPEN, 0)) for path in deep),
+        Ask("s2", wire.GET_ALL_CHILDREN_NUMBER, ("/deep",)),
+        Ask("s3", wire.ADD_WATCH, ("/", 1)),
+        Ask("s2", wire.CREATE, ("/many", b"", OPEN, 0)),
+        Ask("s2", wire.MULTI, (creates,)),
+        Ask("s2", wire.GET_CHILDREN2, ("/many", True)),
+        Ask("s2", wire.MULTI, ((*deletes, Part(wire.CHECK, ("/none", 0))),)),
+        Ask("s1", wire.SET_WATCHES2, (0, names, absent, (), absent, names), wire.XID_SET_WATCHES),
+        Ask("s1", wire.SET_WATCHES2, (1 << 62, names, absent, names, (), ()), wire.XID_SET_WATCHES),
+        Batch("s0", tuple(Ask("s0", wire.SET_DATA, (name, b"x", -1)) for name in names)),
+        Batch("s0", tuple(Ask("s0", wire.GET_DATA, (name, False)) for name in names)),
+        Ask("s2", wire.MULTI, (deletes,)),
+        Ask("s0", wire.MULTI, (tuple(Part(wire.CREATE, (name, None, OPEN, 1)) for name in names),)),
+        Ask("s0", wire.GET_EPHEMERALS, ("/many",)),
+        Ask("s0", wire.CLOSE_SESSION),
+        Bytes("s1", (0x100000).to_bytes(4, "big") + bytes(64)),
+        Open("s1", "again"),
+        Ask("s1", wire.GET_CHILDREN2, ("/many", False)),
+    ]

@@ -9,9 +9,9 @@ from tests.interop.differential import wire
 from tests.interop.differential.__main__ import compare_seed
 from tests.interop.differential.compare import Difference, Tally, play, shrink
 from tests.interop.differential.differences import ROWS
-from tests.interop.differential.generate import script
+from tests.interop.differential.generate import edges, script
 from tests.interop.differential.play import Answer, Player
-from tests.interop.differential.servers import ROOT, missing, zooweeper
+from tests.interop.differential.servers import ROOT, missing, zookeeper, zooweeper
 from tests.interop.differential.session import Address
 from tests.interop.differential.steps import Step, requests
 
@@ -26,6 +26,15 @@ def test_every_answer_is_zookeepers(against: str, operations: int) -> None:
     assert compare_seed(1000, operations, against, tally) == ""
     assert tally.operations >= operations
     assert tally.events > 20
+
+
+@needs_zookeeper
+def test_the_largest_and_the_most_are_zookeepers() -> None:
+    with zookeeper() as real, zooweeper(1) as one:
+        tally = Tally()
+        found = play(Player("ZooKeeper", real), Player("Zooweeper", one), edges(), tally)
+    assert found is None, str(found)[-2000:]
+    assert tally.events > 5000
 
 
 def test_the_reasons_stand_in_the_documentation() -> None:
