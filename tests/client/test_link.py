@@ -8,6 +8,7 @@ import pytest
 from zooweeper_client import NO_RETRY
 from zooweeper_client.aio import Client, status
 from zooweeper_client.aio.link_grpc import packed
+from zooweeper_client.aio.status import MemberAddresses
 from zooweeper_client.exceptions import AuthFailed, ConnectionLoss, NotConnected
 from zooweeper_client.messages import Hello, Ping, Request
 from zooweeper_client.options import BadHosts
@@ -109,7 +110,11 @@ def test_a_node_says_what_it_is() -> None:
         async with Rig() as rig:
             said = await status(rig.address)
             assert (said.id, said.role, said.quorum) == (1, "leader", True)
-            assert said.grpc == rig.address and [one.id for one in said.members] == [1]
+            assert said.grpc == rig.address
+            me = rig.config.me
+            assert said.members == (MemberAddresses(1, rig.address, str(me.wire), str(me.admin), str(me.peer), False),)
+            async with Client(rig.address) as zk:
+                assert said.config_version == (await zk.get_config())[1].mzxid > 0
             with pytest.raises(BadHosts):
                 await status(f"{rig.address},{rig.address}")
 
