@@ -8,6 +8,7 @@ mean as their type (Zxid, Millis, Owner), so that a comparison can treat them as
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 
@@ -233,11 +234,23 @@ _READERS: dict[str, Callable[[Reader], Any]] = {
     "buffer": Reader.read_buffer,
     "owner": lambda reader: Owner(reader.read_long()),
     "names": lambda reader: sorted(reader.read_many(reader.read_str) or ()),  # in no order that anybody promised
-    "acls": lambda reader: reader.read_many(reader.read_acl),
+    "acls": lambda reader: _as_a_set(reader.read_many(reader.read_acl)),
     "infos": lambda reader: sorted(reader.read_many(lambda: (reader.read_str(), reader.read_str())) or ()),
     "stat": Reader.read_stat,
     "results": Reader.read_results,
 }
+
+
+def _as_a_set(acl: list[Any] | None) -> list[Any] | None:
+    """An ACL; digests side by side with equal permissions in their order: ZooKeeper puts those of `auth` in none."""
+    if acl is None:
+        return None
+    runs = groupby(acl, lambda row: (row["perms"], row["scheme"]))
+    return [row for (_, scheme), run in runs for row in (sorted(run, key=_id) if scheme == "digest" else run)]
+
+
+def _id(row: dict[str, Any]) -> str:
+    return row["id"] or ""
 
 
 def decode(spec: str, data: bytes) -> dict[str, Any]:
