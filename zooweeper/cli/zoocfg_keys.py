@@ -89,7 +89,7 @@ _ROWS: tuple[tuple[str, Fate, str] | tuple[str, Fate, str, tuple[str, ...]], ...
     ("reconfigEnabled", U, "default false, as in ZooKeeper: members change by the files alone"),
     ("electionAlg", I, "there is one"),
     ("electionPortBindRetry", I, "a port that is taken ends the node with one line"),
-    ("quorumListenOnAllIPs", I, "write 0.0.0.0 nowhere: a node listens on the host of its own server line"),
+    ("quorumListenOnAllIPs", I, "a node listens on the host of its own server line"),
     ("leaderServes", I, "a leader serves clients"),
     ("syncEnabled", I, "observers write a log"),
     ("observer.*", I, "observers follow the leader at once"),
