@@ -22,8 +22,9 @@ ZOOKEEPER = {
     1: "create", 2: "delete", 3: "exists", 4: "getData", 5: "setData", 6: "getACL", 7: "setACL", 8: "getChildren",
     9: "sync", 11: "ping", 12: "getChildren2", 13: "check", 14: "multi", 15: "create2", 16: "reconfig",
     17: "checkWatches", 18: "removeWatches", 19: "createContainer", 20: "deleteContainer", 21: "createTTL",
-    22: "multiRead", 100: "auth", 101: "setWatches", 102: "sasl", 103: "getEphemerals", 104: "getAllChildrenNumber", 105: "setWatches2",
-    106: "addWatch", 107: "whoAmI", -10: "openSession", -11: "closeSession",
+    22: "multiRead", 100: "auth", 101: "setWatches", 102: "sasl", 103: "getEphemerals",
+    104: "getAllChildrenNumber", 105: "setWatches2", 106: "addWatch", 107: "whoAmI", -10: "openSession",
+    -11: "closeSession",
 }  # fmt: skip
 INTERNAL = {13, 20, -10, -12, -13, -14, -15, -16, -17}
 
