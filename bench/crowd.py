@@ -1,17 +1,21 @@
 """Thousands of ZooKeeper sessions in one process that only live and hear: `python -m bench.crowd HOST:PORT…`.
 
 Rules: one thread over epoll, so that a session costs this machine little beside what it costs the nodes. Lines on stdin
-tell what to do, a line on stdout answers each: `open N` connects N more sessions, spread over the addresses;
-`watch PATH` sets a one-shot watch of each session on a znode's data, `stay PATH` a persistent one; `hear N` waits until
-each session has heard N events since it was last asked, and answers with the time when the last one had come, by the
-machine's monotonic clock. The process ends with its stdin, and with one line on stderr when a session ends or is late.
+tell what to do, a line on stdout answers each: `open N` connects N more sessions, spread over the addresses; `back`
+lets other processes go first; `watch PATH` sets a one-shot watch of each session on a znode's data, `stay PATH` a
+persistent one; `hear N` waits until each session has heard N events since it was last asked, and answers with the time
+when the last one had come, by the machine's monotonic clock. The process ends with its stdin, and with one line on
+stderr when a session ends or is late.
 """
 
+import os
 import select
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from bench.figures import clock
 from bench.load import Stuck
@@ -30,6 +34,7 @@ TIMEOUT_MS = 40_000
 PINGS_S = 0.1  # every so often some sessions ping, so that each does three times in its timeout
 AT_ONCE = 256  # sessions that connect or ask at the same time
 WAIT_S = 120.0
+LOW = 10  # as `nice` counts
 RECEIVE_BYTES = 1 << 16
 PING = request_frame(PING_XID, Ping)
 
@@ -164,10 +169,19 @@ class Crowd:
         del self._ping_order[:share]
 
 
+def step_back() -> str:
+    """To a low priority: programs on other machines would take no processor time from the nodes."""
+    os.nice(LOW)
+    with suppress(OSError):  # where Linux groups processes by their session, it looks at the groups first
+        Path("/proc/self/autogroup").write_text(str(LOW))
+    return f"priority {LOW}"
+
+
 def run(words: Iterable[str]) -> int:
     """The process; its exit code."""
     crowd = Crowd([parse_address(word) for word in words])
     verbs: dict[str, Callable[[str], str]] = {
+        "back": lambda _: step_back(),
         "open": lambda word: crowd.open(int(word)),
         "watch": crowd.watch,
         "stay": crowd.stay,

@@ -1,7 +1,7 @@
 """10,000 ZooKeeper sessions on three nodes: what each costs, and who notices when all their watches fire at once.
 
-Method: the sessions live in a process of their own (bench/crowd.py) that has the lowest priority, since programs on
-other machines would not take processor time from the nodes. Memory: how much the resident memory of the three nodes
+Method: the sessions live in a process of their own (bench/crowd.py) that has a low priority, since programs on other
+machines would not take processor time from the nodes. Memory: how much the resident memory of the three nodes
 together has grown SETTLE_S after the last session was there, by session. Then three sessions of this process, one on
 each node, send reads and writes in turn, one each PROBE_S, for BEFORE_S; and go on while 100,000 watches on one znode
 fire:
@@ -29,7 +29,7 @@ from bench.wire import Connection
 from zooweeper.cli.ensemble import Ensemble
 from zooweeper.model.config import Address
 from zooweeper.ops.data import GetData, SetData, WatchRequest
-from zooweeper.ops.session import Sync
+from zooweeper.ops.session import CloseSession, Sync
 
 SESSIONS = 10_000
 ROUNDS = 10
@@ -54,6 +54,7 @@ def all_of_it(say: Say, ensemble: Ensemble) -> list[Bar]:
         say.line(f"{SESSIONS} sessions connect")
         begin = clock()
         crowd.tell(f"open {SESSIONS}")
+        crowd.tell("back")
         opened = clock() - begin
         time.sleep(SETTLE_S)
         each = (resident(ensemble) - before) / SESSIONS
@@ -82,15 +83,13 @@ def fire_rounds(crowd: "Crowd", probes: "Probes") -> list[tuple[float, float]]:
     windows = []
     for _ in range(ROUNDS):
         crowd.tell(f"watch {WATCHED}")
-        begin = clock()
-        probes.fire(1)
+        begin = probes.fire(1)
         windows.append((begin, float(crowd.tell("hear 1"))))
     return windows
 
 
 def fire_burst(crowd: "Crowd", probes: "Probes") -> list[tuple[float, float]]:
-    begin = clock()
-    probes.fire(ROUNDS)
+    begin = probes.fire(ROUNDS)
     return [(begin, float(crowd.tell(f"hear {ROUNDS}")))]
 
 
@@ -117,13 +116,13 @@ def resident(ensemble: Ensemble) -> int:
 
 
 class Probes:
-    """One session for each node that reads and writes all the time, on a thread of its own, and one that fires."""
+    """One session for each node that reads and writes all the time, on a thread of its own."""
 
     def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = addresses
         self._sessions = [Connection(address, TIMEOUT_MS) for address in addresses]
-        self._firing = Connection(addresses[0], TIMEOUT_MS)
         for path in (WATCHED, PROBED):
-            good(self._firing.ask(*create(path)), path)
+            good(self._sessions[0].ask(*create(path)), path)
         self._waits: list[tuple[float, float]] = []  # (when it began, how long it took)
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._probe, args=(session,)) for session in self._sessions]
@@ -141,11 +140,16 @@ class Probes:
         for thread in self._threads:
             thread.start()
 
-    def fire(self, changes: int) -> None:
-        """Writes to what all watch, so many times at once."""
-        sent = [self._firing.send(SetData, SetData.Request(WATCHED, b"now")) for _ in range(changes)]
+    def fire(self, changes: int) -> float:
+        """Writes to what all watch, so many times at once; when that began."""
+        session = Connection(self._addresses[0], TIMEOUT_MS)
+        begin = clock()
+        sent = [session.send(SetData, SetData.Request(WATCHED, b"now")) for _ in range(changes)]
         for xid in sent:
-            good(self._firing.reply(xid), WATCHED)
+            good(session.reply(xid), WATCHED)
+        good(session.ask(CloseSession), "closeSession")
+        session.close()
+        return begin
 
     def waits(self, windows: Sequence[tuple[float, float]]) -> list[float]:
         """How long the requests took that were under way in one of `windows`. Stuck when there were none."""
@@ -191,8 +195,9 @@ class Crowd:
 @contextmanager
 def gathered(addresses: Sequence[Address]) -> Iterator[Crowd]:
     """The crowd, still without sessions."""
-    command = ["nice", "-n", "19", sys.executable, "-m", "bench.crowd", *map(str, addresses)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "bench.crowd", *map(str, addresses)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as process:
         try:
             yield Crowd(process)
         finally:
