@@ -193,7 +193,7 @@ class WireConnection:
         """Take the frames that wait, as many as may be taken now."""
         if len(self._input) < self._need or not self._open():
             return
-        data, at, size = bytes(self._input), 0, len(self._input)
+        data, at, size = self._input, 0, len(self._input)
         self._need = 4
         for _ in range(SLICE):
             if size - at < 4 or not self._open():
@@ -201,7 +201,7 @@ class WireConnection:
             (length,) = _INT.unpack_from(data, at)
             end = at + 4 + length
             if not 0 <= length <= FRAME_BYTES_MAX:
-                self._strange(length, data[at : at + 4])
+                self._strange(length, bytes(data[at : at + 4]))
             elif end > size:
                 self._need = end - at
                 break
@@ -275,23 +275,24 @@ class WireConnection:
                 self._out.append(answer)
         self.end()
 
-    def _take(self, data: bytes, at: int, end: int, now_ms: int) -> None:
+    def _take(self, data: bytearray, at: int, end: int, now_ms: int) -> None:
         """One frame."""
         self._received += 1
         self._port.traffic.received += 1
         if self.state is State.FRESH:
-            self._connect(data[at:end])
+            self._connect(bytes(data[at:end]))
             return
         if end - at < _REQUEST.size:
             self.end()
             return
         xid, code = _REQUEST.unpack_from(data, at)
+        body = bytes(data[at + _REQUEST.size : end])
         self._last_op = code
         if code in PLAIN:
             self._last_xid = xid
-            self._ask(xid, code, code, data[at + _REQUEST.size : end], now_ms)
+            self._ask(xid, code, code, body, now_ms)
         elif code in SPECIAL:
-            self._special(xid, code, data[at + _REQUEST.size : end], now_ms)
+            self._special(xid, code, body, now_ms)
         else:
             self._deaf = True
             self._ask(xid, NOT_FOR_CLIENTS, NOT_FOR_CLIENTS, b"", now_ms)
