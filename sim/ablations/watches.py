@@ -19,11 +19,7 @@ WATCHES = {
     ),
     "fire_twice": without(
         "a one-shot watch is not used up",
-        Edit(
-            WatchTable._match,
-            "{connection: mine & ~_STANDARD for connection, mine in watchers.items() if mine != _STANDARD}",
-            "dict(watchers)",
-        ),
+        Edit(WatchTable._match, "self._use_up(table, path, watchers)", "pass"),
     ),
     "missed_events_not_told": without(
         "who comes back is not told what has changed meanwhile",
