@@ -15,7 +15,15 @@ from bench.load import Load
 from bench.rig import agreed, in_thread
 from zooweeper.cli import ports
 from zooweeper.cli.ensemble import Ensemble
-from zooweeper.cli.settings import SUPER_FILE, read_credential
+from zooweeper.cli.settings import (
+    SUPER_FILE,
+    EnsembleSettings,
+    next_member,
+    read_credential,
+    read_node,
+    write_ensemble,
+    write_node,
+)
 from zooweeper.cli.status import NodeStatus
 from zooweeper.model.config import Member
 from zooweeper.model.errors import NewConfigNoQuorum, NoAuth
@@ -183,6 +191,29 @@ def test_a_node_that_slept_is_found_by_members_it_does_not_know_and_all_come_bac
                 await in_thread(five.start, [3, 4, 5])
                 await in_thread(five.wait_healthy, WAIT_S, [3, 4, 5])
                 await judged(load, five, [3, 4, 5])
+
+    asyncio.run(scenario())
+
+
+def test_a_member_moves_to_other_addresses() -> None:
+    async def scenario() -> None:
+        with Ensemble.temporary(3, ports.free_base_port(4)) as three:
+            three.start()
+            three.wait_healthy()
+            async with operator(three) as who, Load([three.hosts]) as load:
+                await load.progress()
+                await in_thread(three.stop, [2])
+                moved = replace(next_member(three.members, observer=False), id=2)
+                members = tuple(moved if one.id == 2 else one for one in three.members)
+                known = EnsembleSettings(three.cluster, members)
+                write_ensemble(three.folder, known)
+                super_digest = read_node(three.node_folder(2)).super_digest
+                write_node(three.node_folder(2), 2, known, super_digest=super_digest)
+                assert str(moved.peer) in str((await who.change([moved])).servers[1])
+                again = Ensemble.open(three.folder)
+                await in_thread(again.start)
+                await in_thread(again.wait_healthy)
+                await judged(load, again, [1, 2, 3])
 
     asyncio.run(scenario())
 
