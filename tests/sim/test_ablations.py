@@ -48,8 +48,8 @@ SLICE = (
     "missed_events_not_told",
     "drop_watch_on_reattach",
     "client_reuses_numbers",
-    "only_the_new_members_count",
-    "members_not_rolled_back",
+    "only_the_old_members_count",
+    "observers_count",
 )
 
 
