@@ -29,6 +29,7 @@ SESSIONS = {
     "old_deadlines": without(
         "a new leader does not give everybody the full timeout",
         Edit(Deadlines.__init__, "self._since_ms = now_ms", "self._since_ms = 0"),
+        Edit(Deadlines.restart, "self._since_ms = self._look_ms = now_ms", "self._look_ms = now_ms"),
     ),
     "no_touch_forward": without(
         "followers do not tell the leader whom they have heard",
