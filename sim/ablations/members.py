@@ -68,11 +68,6 @@ MEMBERS = {
         Edit(Leading.on_members, "if not self.peer.memberships.is_voter(self.peer.id):", "if False:"),
         nemeses=ASKED,
     ),
-    "observers_log_obeyed": without(
-        "a leader gives way to an observer with a longer log",
-        Edit(Leading.on_ack_epoch, "if more and peer.memberships.is_voter(learner.id):", "if more:"),
-        nemeses=PARTED,
-    ),
     "members_among_others": without(
         "a change of the members shares its batch with other requests",
         Edit(Gathering.take, "if alone:", "if False:"),
