@@ -8,10 +8,11 @@ import pytest
 from tests.transport.test_peers import Recorder, free_ports, run
 from zooweeper.model.config import Address, Config, Member, Timing
 from zooweeper.model.members import Membership, Server
-from zooweeper.transport.peers import Peers
+from zooweeper.pb import peer_pb2 as pb
+from zooweeper.transport.peers import Link, Peers
 from zooweeper.zab.messages import Commit
 
-TIMING = Timing(silence_ms=200)
+TIMING = Timing(silence_ms=400)
 
 
 def all_at(id: int, address: Address) -> Member:
@@ -104,6 +105,7 @@ def test_a_removed_peer_still_hears_what_is_on_its_way_and_is_then_told(gone: in
             await asyncio.sleep(0.5)
             ups = [event for node in rest for event in n.seen[node].events if event == ("up", gone)]
             assert len(ups) == 2, "it came back"
+            assert [event[0] for event in n.seen[gone].events].count("up") == 2, "it was dialed again"
             other = {node: [e for e in n.seen[node].events if e[1] not in (gone, node)] for node in rest}
             assert all(events == [("up", peer)] for peer, events in zip(reversed(rest), other.values(), strict=True))
             n.change(8, 1, 2, 3, at=rest)
@@ -142,6 +144,33 @@ def test_who_slept_through_a_change_is_found_by_those_it_does_not_know(awake: in
             assert ("down", asleep) not in n.seen[awake].events, "a link that is there is kept"
 
     run(main())
+
+
+def test_of_two_streams_the_one_of_the_higher_id_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with Changing(2) as n:
+            await n.start(2, 1, 2)
+            low = await n.start(1, 1, 2)
+            await n.linked(1, 2)
+            n.change(7, 1, 2, at=(1,))
+            async with low._channel(2, n.addresses[2]) as channel:
+                assert not await low._try(2, n.addresses[2], channel, wait=True), "it has a stream with us"
+            await n.peers[2].close()
+            await n.seen[1].until("down", 2)
+            await n.start(2, 1, 2, elsewhere={1: Address("127.0.0.1", free_ports(1)[0])})
+            theirs, check = Link(2, b"process 2", lambda: None), low._check
+
+            def meanwhile(frame: pb.PeerFrame) -> pb.PeerHello:
+                low._links[2] = theirs
+                return check(frame)
+
+            monkeypatch.setattr(low, "_check", meanwhile)
+            async with low._channel(2, n.addresses[2]) as channel:
+                assert await low._try(2, n.addresses[2], channel, wait=True)
+            assert low._links[2] is theirs and not theirs.closed
+            assert n.seen[1].events == [("up", 2), ("down", 2)]
+
+    asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_a_moved_member_is_dialed_where_it_is() -> None:

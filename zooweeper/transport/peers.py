@@ -201,8 +201,6 @@ class Peers:
             if peer not in self._members:
                 self._removed[peer] = None
                 asyncio.get_running_loop().call_later(PARTING_SILENCES * self._silence_s, self._part, peer)
-        for peer in self._members:
-            self._removed.pop(peer, None)
         ours = self._members.get(me)
         if ours is not None and ours != self._config.me.peer and ours != before.get(me):
             log.warning("peer.address members=%s listens=%s; the others dial the former", ours, self._config.me.peer)
@@ -326,7 +324,7 @@ class Peers:
             frame = wire.frame_from(data)
             peer = frame.hello.id
             hello = self._check(frame)
-            if peer < self._config.id and not self._knows_more(hello):
+            if peer < self._config.id and (peer in self._links or not self._knows_more(hello)):
                 raise _Refused(f"node {self._config.id} opens the stream with node {peer}, not the other way round")
             task = asyncio.current_task()
             assert task is not None
@@ -375,8 +373,10 @@ class Peers:
 
     async def _dial_when_alone(self, peer: int, address: Address) -> None:
         """It should dial us. If it slept through a change it cannot know that, or where."""
-        while self._members.get(peer) == address:
+        while True:
             await asyncio.sleep(random.uniform(*ALONE_SILENCES) * self._silence_s)
+            if self._members.get(peer) != address:
+                return
             if peer not in self._links:
                 async with self._channel(peer, address) as channel:
                     await self._try(peer, address, channel, wait=False)
