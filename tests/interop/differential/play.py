@@ -158,7 +158,7 @@ class Player:
         hello = wire.connect_request(seen, step.timeout_ms, id, password, step.flag)
         if step.how == "torn":
             hello = hello[:27]
-        stay = step.how == "again while connected" and session.connected and len(self._addresses) == 1
+        stay = step.how == "again while connected"
         frames = session.connect(hello, step.flag, stay)
         if session.id not in self._owners:
             self._owners[session.id] = f"{session.name} since {self._now}"
