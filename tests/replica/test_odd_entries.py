@@ -8,12 +8,16 @@ import pytest
 from fuzz.subject import BEST, OTHER, Subject, following, serving
 from fuzz.values import TIME_MS
 from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.errors import BadArguments
+from zooweeper.ops.reconfig import Founding, Members
 from zooweeper.ops.session import CloseSession, ExpireSession
 from zooweeper.zab.messages import Ack, Commit, Forward, Propose
 
+REFUSED = Members.Request(-8, "\ud800", "").encode()
 ODD = {
     "closeSession without a session": pack_request(0, 0, 0, CloseSession.code, b""),
     "expireSession without a body": pack_request(0, 0, 0, ExpireSession.code, b""),
+    "members refused with half a character": pack_request(0, 0, 0, Founding.code, REFUSED),
 }
 
 
@@ -24,6 +28,7 @@ def test_a_follower_lives(name: str) -> None:
     batch = Batch(first, first, TIME_MS, ODD[name])
     node.hear(BEST, Propose(node.attempt, role.epoch, batch, 0), Commit(node.attempt, role.epoch, first))  # type: ignore[union-attr]
     assert node.replica.state.zxid == first
+    assert not node.stopped
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -39,3 +44,9 @@ def test_the_leader_lives(name: str) -> None:
 
 def _acknowledge(node: Subject) -> None:
     node.hear(OTHER, Ack(21, node.replica.zab.current, node.replica.zab.history.last))
+
+
+def test_whatever_was_refused_can_be_told() -> None:
+    with pytest.raises(BadArguments) as caught:
+        Members.Request.decode(REFUSED).decided()
+    assert caught.value.about.encode()

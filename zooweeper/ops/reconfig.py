@@ -12,7 +12,7 @@ from zooweeper.codec.record import Buffer, Int, Long, Record, Str
 from zooweeper.model.entry import Batch, Entry
 from zooweeper.model.errors import BadArguments, ReconfigDisabled, TooLarge, ZkError, error_for
 from zooweeper.model.members import TEXT_CHARS_MAX, Membership, parse, with_version
-from zooweeper.model.paths import CONFIG
+from zooweeper.model.paths import CONFIG, printable
 from zooweeper.model.stat import Stat
 from zooweeper.ops.op import Kind, Nothing, Op, State
 
@@ -55,7 +55,7 @@ class Members(Op, code=-15, name="members", kind=Kind.SESSION, client=False):
         def decided(self) -> Membership:
             """The membership. The error, if it is one."""
             if self.error:
-                raise error_for(self.error, self.detail or "")
+                raise error_for(self.error, printable(self.detail or ""))
             return parse(self.members or "")
 
     Result = ConfigResult
