@@ -14,6 +14,7 @@ from fuzz.subject import (
     BATCHES,
     BEST,
     COMMITTED,
+    CONFIG,
     COUNT,
     HISTORY,
     IMAGE,
@@ -28,12 +29,14 @@ from fuzz.subject import (
     vote,
 )
 from fuzz.target import Run, Target
-from fuzz.values import EPOCH, batch
+from fuzz.values import EPOCH, TIME_MS, batch
 from zooweeper.model.entry import Batch
+from zooweeper.model.members import of_settings
 from zooweeper.model.zxid import EPOCH_MAX, make
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.replica.events import PeerDown, PeerUp
 from zooweeper.replica.liveness import pack_report
+from zooweeper.replica.membership import confirmation, founding
 from zooweeper.storage.storage import Storage
 from zooweeper.transport import wire
 from zooweeper.zab import messages as zab
@@ -58,6 +61,8 @@ NUMBERS = (
 def _spoken(attempt: int, epoch: int) -> Sequence[Sequence[Message]]:
     """What a peer may say, in the order in which it might."""
     more = batch(make(epoch, 1) if epoch == NEXT else make(epoch, 10), COUNT, Random(epoch))
+    members = Batch(more.first, more.first, TIME_MS, founding(of_settings(CONFIG.members)))
+    behind = Batch(more.first + 1, more.first + 1, TIME_MS, confirmation())
     snap_epochs = ((EPOCH, IMAGE_ZXID - make(EPOCH, 0)),)
     chunks = [zab.SnapChunk(attempt, place, False, data) for place, data in enumerate(IMAGE)]
     return [
@@ -79,6 +84,10 @@ def _spoken(attempt: int, epoch: int) -> Sequence[Sequence[Message]]:
         [zab.AckNewLeader(attempt, epoch, LAST)],
         [zab.UpToDate(attempt, epoch, LAST)],
         [zab.Propose(attempt, epoch, more, LAST), zab.Commit(attempt, epoch, more.last)],
+        [zab.Propose(attempt, epoch, members, LAST), zab.Commit(attempt, epoch, members.last)],
+        [zab.Propose(attempt, epoch, one, LAST) for one in (members, behind)],
+        [zab.Sync(attempt, epoch, COMMITTED), zab.Propose(attempt, epoch, members, LAST)],
+        [Vote(0, EPOCH, LAST, True, BEST, False, False, members.first)],
         [zab.Ack(attempt, epoch, make(NEXT, 1))],
         [zab.Ping(attempt, epoch, 3, LAST)],
         [zab.Pong(attempt, epoch, 1, pack_report(LAST, 77, [make(EPOCH, 1)]))],
