@@ -28,7 +28,7 @@ def test_every_node_knows_the_super_user_by_a_password_of_this_ensemble(made: En
         config = settings.read_node(made.node_folder(node))
         assert identify("digest", credential.encode(), config.super_digest) == Id("super", "")
         assert credential.partition(":")[2] not in (made.node_folder(node) / settings.NODE_FILE).read_text()
-    other = Ensemble.create(tmp_path / "other", 1)
+    other = Ensemble.create(tmp_path / "other", 1, ports.free_base_port(1))
     assert settings.read_credential(other.folder / settings.SUPER_FILE) != credential
 
 
