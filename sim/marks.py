@@ -44,6 +44,9 @@ EXPECTED = (
     "session expired",
     "a node that had lost its memory was synchronized",
     "a torn tail was cut",
+    "a leader was voted out",
+    "a new node was synchronized",
+    "a removed node ended",
 )
 
 
