@@ -195,7 +195,8 @@ def test_a_lost_folder_is_not_made_again_by_itself(deployed: Deployed) -> None:
 
 def test_taken_ports_are_named_with_their_holder(deployed: Deployed, tmp_path: Path) -> None:
     with pytest.raises(EnsembleError, match=r"port 127\.0\.0\.1:\d+ \(wire of node 1\) is taken|\(grpc of node 1\)"):
-        Ensemble.create(tmp_path / "other", 3, deployed.base_port).start()
+        Ensemble.create(tmp_path / "other", 3, deployed.base_port)
+    assert not (tmp_path / "other").exists(), "another --base-port would be refused there"
 
 
 def test_stop_start_wipe(deployed: Deployed) -> None:

@@ -74,6 +74,7 @@ class Ensemble:
             replace(settings.member_at(node, base_port), observer=node > nodes)
             for node in range(1, nodes + observers + 1)
         )
+        _check_ports(members)  # before there is a folder: another --base-port would not fit it
         known = EnsembleSettings(cluster, members)
         beside = folder.with_name(f"{folder.name}.new-{cluster}")
         try:
@@ -167,7 +168,7 @@ class Ensemble:
         """Starts those of `nodes` (default: all) that do not run; returns which. Does not wait until they serve."""
         with self._locked():
             down = [node for node in (self.ids if nodes is None else nodes) if self.pid(node) is None]
-            self._check_ports(down)
+            _check_ports(self.member(node) for node in down)
             for node in down:
                 self._spawn(node)
             return tuple(down)
@@ -291,16 +292,6 @@ class Ensemble:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _check_ports(self, nodes: Sequence[int]) -> None:
-        conflicts = ports.taken(self.member(node) for node in nodes)
-        if conflicts:
-            node, door, address = conflicts[0]
-            who = ports.holder(address.port) or "another program"
-            more = f" ({len(conflicts) - 1} more ports are taken, too)" if len(conflicts) > 1 else ""
-            raise EnsembleError(
-                f"port {address} ({door} of node {node}) is taken by {who}{more}; stop it or choose --base-port"
-            )
-
     def _spawn(self, node: int) -> None:
         folder = self.node_folder(node)
         log = self.log_path(node)
@@ -381,3 +372,15 @@ def _is_node(pid: int, node_folder: Path) -> bool:
         shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
         return b"zooweeper" in shown.stdout and os.fsencode(node_folder) in shown.stdout
     return os.fsencode(node_folder) in words
+
+
+def _check_ports(members: Iterable[Member]) -> None:
+    """EnsembleError that names the first port that is taken."""
+    conflicts = ports.taken(members)
+    if conflicts:
+        node, door, address = conflicts[0]
+        who = ports.holder(address.port) or "another program"
+        more = f" ({len(conflicts) - 1} more ports are taken, too)" if len(conflicts) > 1 else ""
+        raise EnsembleError(
+            f"port {address} ({door} of node {node}) is taken by {who}{more}; stop it or choose --base-port"
+        )
