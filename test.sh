@@ -7,7 +7,7 @@
 #   ./test.sh cluster    real processes, killed for real, and under fire (tests/robustness)
 #   ./test.sh proof      everything at full length, about 90 minutes; `proof --short`: a little of it (docs/proof.md)
 #   ./test.sh kazoo      kazoo's own test suite against our nodes, some minutes; `kazoo test_lock`: a module of it
-#   ./test.sh bars       the measured bars of deployment, kills and recovery
+#   ./test.sh bars       the measured bars of deployment, kills, recovery, and sessions by the thousand
 # What follows the part goes to pytest: ./test.sh quick -k multi
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
