@@ -120,7 +120,7 @@ class Leading(Sending):
         """Broadcast `batch`: to the learners before our own disk has it (zab-protocol 19.3)."""
         peer = self.peer
         assert self.can_propose and batch.first == self.next_zxid, str(batch)
-        assert peer.history.committed == peer.history.last, "whatever stands in front of a batch is final (memberships.py)"
+        assert peer.history.committed == peer.history.last, "all before a batch is final (memberships.py)"
         peer.append(batch)
         self.in_flight = batch.last
         committed = self.told = peer.history.committed
