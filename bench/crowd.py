@@ -8,11 +8,12 @@ when the last one had come, by the machine's monotonic clock. The process ends w
 stderr when a session ends or is late.
 """
 
+import argparse
 import os
 import select
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 from bench.figures import clock
 from bench.load import Stuck
 from bench.wire import PING_XID, Event, Frames, connect_frame, read_connected, read_frame, request_frame
-from zooweeper.cli.settings import parse_address
+from zooweeper.cli.settings import SettingsError, parse_address
 from zooweeper.codec.record import Record
 from zooweeper.model.config import Address
 from zooweeper.model.errors import ErrorCode
@@ -177,9 +178,18 @@ def step_back() -> str:
     return f"priority {LOW}"
 
 
-def run(words: Iterable[str]) -> int:
+def run(words: Sequence[str]) -> int:
     """The process; its exit code."""
-    crowd = Crowd([parse_address(word) for word in words])
+    parser = argparse.ArgumentParser(
+        "python -m bench.crowd",
+        description="Many ZooKeeper sessions; lines on stdin say what they do.",
+        epilog="example: (echo open 1000; sleep 60) | python -m bench.crowd 127.0.0.1:2181 127.0.0.1:2182",
+    )
+    parser.add_argument("address", nargs="+", help="host:port of a node's ZooKeeper port")
+    try:
+        crowd = Crowd([parse_address(word) for word in parser.parse_args(words).address])
+    except SettingsError as error:
+        parser.error(str(error))
     verbs: dict[str, Callable[[str], str]] = {
         "back": lambda _: step_back(),
         "open": lambda word: crowd.open(int(word)),
@@ -194,8 +204,10 @@ def run(words: Iterable[str]) -> int:
             if not line:
                 return 0
             verb, _, rest = line.strip().partition(" ")
+            if verb not in verbs:
+                raise Stuck(f"no such thing to do: {verb!r}; there are: {', '.join(verbs)}")
             print(verbs[verb](rest), flush=True)
-    except (Stuck, OSError) as error:
+    except (Stuck, OSError, ValueError) as error:
         print(f"bench.crowd: {error}", file=sys.stderr)
         return 1
 
