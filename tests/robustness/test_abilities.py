@@ -17,7 +17,19 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bare_machine_still_kills_pauses_and_cuts(bare: None) -> None:
     chosen, skipped = possible(named(()), 3)
     families = {fault.family for fault in chosen}
-    assert families == {"kill", "pause", "partition", "one-way", "partial", "flap", "reset", "slow", "restart", "rot"}
+    assert families == {
+        "kill",
+        "pause",
+        "partition",
+        "one-way",
+        "partial",
+        "flap",
+        "reset",
+        "slow",
+        "restart",
+        "rot",
+        "members",
+    }
     assert skipped["power cut at all"] == "needs root, to mount disks"
     assert skipped["sync fails at one"] == "no C compiler: cc"
     assert skipped["ring"] == "needs five nodes"
