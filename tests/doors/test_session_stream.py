@@ -4,20 +4,24 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 
 from tests.doors.rig import Rig, talk
+from zooweeper.doors.grpc_client import SessionStream
 from zooweeper.model.acl import OPEN, Acl, Id
 from zooweeper.model.errors import ErrorCode
-from zooweeper.model.limits import FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.create import EPHEMERAL, Create
 from zooweeper.ops.data import GetData, SetAcl, SetData
 from zooweeper.ops.read import Exists, GetChildren2, WhoAmI
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, Sasl
 from zooweeper.pb import client_pb2 as pb
+from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.outbox import Answer
+from zooweeper.runtime.gateway import Gateway
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -338,5 +342,57 @@ def test_children_are_read() -> None:
             *_, children = await one.items(3)
             names = GetChildren2.Result.decode(children.body).children
             assert sorted(map(str, names)) == ["a", "b", "zookeeper"]
+
+    run(main())
+
+
+def test_with_too_many_bytes_unanswered_nothing_more_is_taken() -> None:
+    """A node that answers nothing: what it is asked meanwhile is bounded in bytes, too."""
+
+    class Silent:
+        asked = 0
+
+        def register(self, sink: SessionStream) -> int:
+            return 1
+
+        def step(self, event: Connect | Ask | Heard) -> None:
+            self.asked += isinstance(event, Ask)
+
+        def disconnect(self, connection: int) -> None:
+            """It leaves."""
+
+    class Context:
+        async def read(self) -> bytes:
+            return messages.pop(0) if messages else await asyncio.Future()
+
+        async def write(self, data: bytes) -> None:
+            """Nobody reads."""
+
+        def peer(self) -> str:
+            return "ipv4:127.0.0.1:1"
+
+    size = 900_000
+    requests = [pb.Request(xid=xid, code=Exists.code, body=bytes(size)) for xid in range(1, 31)]
+    hello = pb.ClientMessage(hello=pb.Hello(version=1, timeout_ms=5000), requests=requests)
+    messages = [hello.SerializeToString()]
+
+    async def main() -> None:
+        node = Silent()
+        stream = SessionStream(cast(Gateway, node), Context(), 1, "")
+        running = asyncio.create_task(stream.run())
+        taken = ASKED_BYTES_MAX // size + 1
+        async with asyncio.timeout(10):
+            while node.asked < taken:
+                await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert node.asked == taken
+        for xid in range(1, taken + 1):
+            stream.deliver(Answer(1, xid, 1, 0, b""))
+        async with asyncio.timeout(10):
+            while node.asked < 30:
+                await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait((running,))
 
     run(main())

@@ -22,7 +22,7 @@ from zooweeper.model.errors import (
     TooLarge,
     ZkError,
 )
-from zooweeper.model.limits import FRAME_BYTES_MAX, MIB, OUTPUT_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, MIB, OUTPUT_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.session import AddIdentity, Auth, Sasl
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.events import Ask, Connect, Heard
@@ -55,7 +55,8 @@ class SessionStream:
         self._open = pb.ServerMessage()  # the message that gathers
         self._open_bytes = 0
         self._queued_bytes = 0
-        self._unanswered = 0
+        self._asked: deque[int] = deque()  # bytes of the requests that are not answered yet
+        self._asked_bytes = 0
         self._welcomed = False
         self._closing = False  # nothing more is taken or delivered; what is queued still leaves
         self._half_closed = False  # the client says nothing more, and still wants its answers
@@ -95,7 +96,7 @@ class SessionStream:
             self._fail(item.error)
 
     def _answer(self, item: Answer) -> None:
-        self._unanswered -= 1
+        self._asked_bytes -= self._asked.popleft()
         items = self._gather(len(item.body)).items
         if item.error or item.stale:
             items.add(xid=item.xid, zxid=item.zxid, error=item.error, body=item.body, stale=item.stale,
@@ -159,7 +160,7 @@ class SessionStream:
             elif self._open_bytes:
                 message, size = self._open, self._open_bytes
                 self._open, self._open_bytes = pb.ServerMessage(), 0
-            elif self._closing or (self._half_closed and self._welcomed and not self._unanswered):
+            elif self._closing or (self._half_closed and self._welcomed and not self._asked):
                 return
             else:
                 self._wake = loop.create_future()
@@ -239,7 +240,8 @@ class SessionStream:
                 code, body = AddIdentity.code, self._identity(body)
             elif code in INSIDE_ONLY:
                 code = NOT_FOR_CLIENTS
-            self._unanswered += 1
+            self._asked.append(len(body))
+            self._asked_bytes += len(body)
             step(Ask(connection, request.xid, code, body, request.number, request.linear))
 
     def _identity(self, body: bytes) -> bytes:
@@ -253,7 +255,8 @@ class SessionStream:
         return AddIdentity.Request(identity.scheme, identity.id).encode()
 
     def _has_room(self) -> bool:
-        return self._unanswered < PENDING_REQUESTS_MAX and self._queued_bytes < PAUSE_BYTES
+        asked = len(self._asked) < PENDING_REQUESTS_MAX and self._asked_bytes < ASKED_BYTES_MAX
+        return asked and self._queued_bytes < PAUSE_BYTES
 
     async def _wait_for_room(self) -> None:
         await asyncio.sleep(0)  # what was asked so far may be answered now
