@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from fuzz.bare import Bare
 from fuzz.mutator import Mutator
 from fuzz.protobufs import Numbers
 from fuzz.records import odd_body
@@ -31,12 +32,8 @@ from zooweeper.ops.data import GetData
 from zooweeper.ops.session import Auth
 from zooweeper.ops.table import OPS
 from zooweeper.pb import client_pb2 as pb
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Received, Tick
-from zooweeper.replica.inspect import Inspection
-from zooweeper.replica.outbox import receivers
+from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Tick
 from zooweeper.replica.replica import Replica
-from zooweeper.replica.status import Status
-from zooweeper.runtime.gateway import Sink
 
 CONFIG = Config(1, "fuzz", (Member(1, NOWHERE, NOWHERE, NOWHERE, NOWHERE),), "", super_digest="super:hash")
 LENGTH = 4
@@ -47,64 +44,33 @@ NUMBERS = (0, 1, 2, 1 << 40, 1 << 62, 200, 1000, 5000, *(code % (1 << 32) for co
 
 def _leader() -> Replica:
     """A node that leads alone, with one znode and no session."""
-    replica = Replica(CONFIG, Recovered(0, 0, 0, iter(()), 0, (), []), Random(2))
-    replica.step(Tick(0, TIME_MS))
-    replica.step(Tick(200, TIME_MS))
-    settle(replica, {})
-    assert replica.zab.serving
-    return replica
-
-
-def settle(replica: Replica, sinks: dict[int, Sink]) -> None:
-    """Carry out what it wants until it wants nothing; its disk is done at once."""
-    while outbox := replica.take():
-        assert not outbox.stop, outbox.stop
-        for delivery in outbox.deliver:
-            for connection in receivers(delivery):
-                if connection in sinks:
-                    sinks[connection].deliver(delivery)
-        for _, message in outbox.after:
-            replica.step(Received(1, message))
-        for event in outbox.written:
-            replica.step(event)
+    node = Bare(Replica(CONFIG, Recovered(0, 0, 0, iter(()), 0, (), []), Random(2)))
+    node.replica.step(Tick(0, TIME_MS))
+    node.replica.step(Tick(200, TIME_MS))
+    node.settle()
+    assert node.replica.zab.serving
+    return node.replica
 
 
 LEADER = pickle.dumps(_leader())
 
 
-class Node:
-    """The loop of runtime/loop.py without time: a turn settles whatever was stepped. A Gateway."""
+class Node(Bare):
+    """The loop of runtime/loop.py without time: a turn settles whatever was stepped."""
 
     def __init__(self) -> None:
-        self.replica: Replica = pickle.loads(LEADER)
-        self.sinks: dict[int, Sink] = {}
-        self.connections = 0
+        super().__init__(pickle.loads(LEADER))
         self.due = False
 
-    def register(self, sink: Sink) -> int:
-        self.connections += 1
-        self.sinks[self.connections] = sink
-        return self.connections
-
     def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
-        self.replica.step(event)
+        super().step(event)
         if not self.due:
             self.due = True
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         self.due = False
-        settle(self.replica, self.sinks)
-
-    def disconnect(self, connection: int) -> None:
-        if self.sinks.pop(connection, None) is not None:
-            self.step(Disconnect(connection))
-
-    def status(self) -> Status:
-        return self.replica.status()
-
-    def inspect(self) -> Inspection:
-        return self.replica.inspect()
+        self.settle()
 
 
 class Aborted(Exception):

@@ -11,10 +11,11 @@ from random import Random
 from struct import Struct, error, pack, unpack_from
 from zlib import crc32
 
+from fuzz.bare import Bare
 from fuzz.mutator import Mutator
 from fuzz.records import odd_body
 from fuzz.target import Run, Target
-from fuzz.targets.doors import LEADER, settle
+from fuzz.targets.doors import LEADER
 from fuzz.values import SECRET, TIME_MS, requests
 from zooweeper.doors.sasl import SaslServer, Users
 from zooweeper.doors.zkconn import NO_TOKEN, OWN_CODES, PLAIN, Port, WireConnection
@@ -26,10 +27,6 @@ from zooweeper.ops.create import Create
 from zooweeper.ops.session import Auth, CloseSession, Ping, Sasl
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
-from zooweeper.replica.inspect import Inspection
-from zooweeper.replica.replica import Replica
-from zooweeper.replica.status import Status
-from zooweeper.runtime.gateway import Sink
 
 HEADER = Struct("!iii")  # length, xid, opcode
 REPLY = Struct("!iqi")
@@ -55,36 +52,20 @@ def request(xid: int, code: int, body: bytes = b"") -> bytes:
     return framed(pack("!ii", xid, code) + body)
 
 
-class Node:
-    """A Gateway that is carried out when told to."""
+class Node(Bare):
+    """A node with a client that asks before and after."""
 
     def __init__(self) -> None:
-        self.replica: Replica = pickle.loads(LEADER)
-        self.sinks: dict[int, Sink] = {}
-        self.connections = self.stepped = 0
+        super().__init__(pickle.loads(LEADER))
+        self.stepped = 0
         self.port = Port(self, ClientPort(), "super:hash", lambda word: b"imok" if word == b"ruok" else None)
         self.port.sasl = lambda: SaslServer(USERS, NONCE)
         self.honest = Client(self)
         assert len(self.honest.send(hello() + request(1, Create.code, CREATE))) == 41 + 26
 
-    def register(self, sink: Sink) -> int:
-        self.connections += 1
-        self.sinks[self.connections] = sink
-        return self.connections
-
     def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
         self.stepped += 1
-        self.replica.step(event)
-
-    def disconnect(self, connection: int) -> None:
-        if self.sinks.pop(connection, None) is not None:
-            self.step(Disconnect(connection))
-
-    def status(self) -> Status:
-        return self.replica.status()
-
-    def inspect(self) -> Inspection:
-        return self.replica.inspect()
+        super().step(event)
 
 
 class Client:
@@ -104,7 +85,7 @@ class Client:
         self._woken = True
         while self._woken or self._node.stepped != stepped:
             self._woken, stepped = False, self._node.stepped
-            settle(self._node.replica, self._node.sinks)
+            self._node.settle()
             told += self.connection.take(TIME_MS)
             self.connection.proceed(TIME_MS)
         return told

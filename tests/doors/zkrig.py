@@ -3,32 +3,29 @@
 import struct
 from random import Random
 
+from fuzz.bare import Bare
 from zooweeper.doors.zkconn import Port, WireConnection
 from zooweeper.model.acl import Id
 from zooweeper.model.config import Address, ClientPort, Config, Member
 from zooweeper.model.durable import Recovered
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, PeerDown, PeerUp, Received, Tick
-from zooweeper.replica.inspect import Inspection
-from zooweeper.replica.outbox import Delivery, receivers
+from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, PeerDown, PeerUp, Tick
+from zooweeper.replica.outbox import Delivery
 from zooweeper.replica.replica import Replica
-from zooweeper.replica.status import Status
-from zooweeper.runtime.gateway import Sink
 
 WALL_MS = 1_700_000_000_000
 NOWHERE = Address("127.0.0.1", 1)
 SUPER = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="  # super:test
 
 
-class WireNode:
+class WireNode(Bare):
     """A Gateway that is carried out when told to. With more than one member it never has a quorum."""
 
     def __init__(self, members: int = 1, settings: ClientPort | None = None) -> None:
         everyone = tuple(Member(id + 1, NOWHERE, NOWHERE, NOWHERE, NOWHERE) for id in range(members))
         self.config = Config(1, "test", everyone, "", super_digest=SUPER, clients=settings or ClientPort())
-        self.replica = Replica(self.config, Recovered(0, 0, 0, iter(()), 0, (), []), Random(7))
+        super().__init__(Replica(self.config, Recovered(0, 0, 0, iter(()), 0, (), []), Random(7)))
         self.asked: list[Connect | Ask | Heard | Disconnect] = []
         self.delivered: list[Delivery] = []
-        self.sinks: dict[int, Sink] = {}
         self.port = Port(self, self.config.clients, SUPER, lambda word: b"imok" if word == b"ruok" else None)
         self.now_ms = 0
         for _ in range(30):
@@ -38,28 +35,19 @@ class WireNode:
     def tick(self, ms: int = 100) -> None:
         self.now_ms += ms
         self.replica.step(Tick(self.now_ms, WALL_MS))
-        self.turn()
+        self.settle()
 
-    def turn(self) -> None:
-        """Carry out what the brain wants; its disk is done at once."""
-        while outbox := self.replica.take():
-            assert not outbox.stop, outbox.stop
-            for delivery in outbox.deliver:
-                self.delivered.append(delivery)
-                for connection in receivers(delivery):
-                    if connection in self.sinks:
-                        self.sinks[connection].deliver(delivery)
-            for to, message in (*outbox.now, *outbox.after):
-                if to == 1:
-                    self.replica.step(Received(1, message))
+    def deliver(self, delivery: Delivery) -> None:
+        self.delivered.append(delivery)
+        super().deliver(delivery)
 
     def meet(self, peer: int) -> None:
         self.replica.step(PeerUp(peer))
-        self.turn()
+        self.settle()
 
     def part(self, peer: int) -> None:
         self.replica.step(PeerDown(peer))
-        self.turn()
+        self.settle()
 
     def advance(self, zxid: int) -> None:
         """Write until so much was written, leaving nothing behind; what is next is the same whatever was before."""
@@ -72,26 +60,9 @@ class WireNode:
         assert self.replica.state.zxid == zxid
         self.replica.rng = Random(7)
 
-    # --- as the gateway
-
-    def register(self, sink: Sink) -> int:
-        number = len(self.sinks) + 1 + sum(isinstance(event, Disconnect) for event in self.asked)
-        self.sinks[number] = sink
-        return number
-
     def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
         self.asked.append(event)
-        self.replica.step(event)
-
-    def disconnect(self, connection: int) -> None:
-        if self.sinks.pop(connection, None) is not None:
-            self.step(Disconnect(connection))
-
-    def status(self) -> Status:
-        return self.replica.status()
-
-    def inspect(self) -> Inspection:
-        return self.replica.inspect()
+        super().step(event)
 
 
 class Client:
@@ -122,7 +93,7 @@ class Client:
         while self.woken or len(self.node.asked) != asked:
             self.woken = False
             asked = len(self.node.asked)
-            self.node.turn()
+            self.node.settle()
             told += self.connection.take(WALL_MS)
             self.connection.proceed(WALL_MS)
         return told
