@@ -6,13 +6,13 @@ the node's own error stays the last word. Who holds a port is looked up where th
 
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zooweeper.cli.settings import BASE_STEP, PORTS, SettingsError, member_at
 from zooweeper.model.config import Address, Member
 
-FREE_LOW, FREE_HIGH = 20_000, 28_000  # below the range from which systems draw ports of outgoing connections
+BASES: Sequence[int] = range(20_000, 28_000)  # below the ports that systems draw for outgoing connections
 
 
 def taken(members: Iterable[Member]) -> list[tuple[int, str, Address]]:
@@ -40,11 +40,11 @@ def free_base_port(nodes: int, rng: random.Random | None = None) -> int:
     """A base port at which all ports of an ensemble of `nodes` are free just now."""
     rng = rng or random.Random()
     for _ in range(200):
-        base = rng.randrange(FREE_LOW, FREE_HIGH - nodes)
+        base = rng.choice(BASES)
         if not taken(member_at(node, base) for node in range(1, nodes + 1)):
             return base
     raise SettingsError(
-        f"found no {nodes} x {len(PORTS)} free ports in {FREE_LOW}..{FREE_HIGH + BASE_STEP * len(PORTS)}"
+        f"found no {nodes} x {len(PORTS)} free ports in {BASES[0]}..{BASES[-1] + BASE_STEP * len(PORTS)}"
     )
 
 
