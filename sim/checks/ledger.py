@@ -138,10 +138,11 @@ class Ledger:
 
     def _expires(self, batch: Batch) -> None:
         led_us = self.led_us[epoch_of(batch.first)]
+        clocks_true = all(node.clock_true for node in self.nodes)
         for entry in batch.entries():
             if entry.code == ExpireSession.code:
                 session = ExpireSession.Request.decode(entry.body).session
-                self.endings.append(Ending(self.world.now_us, entry.zxid, session, led_us))
+                self.endings.append(Ending(self.world.now_us, entry.zxid, session, led_us, clocks_true))
 
     def _digest(self, node: Node, status: Any) -> None:
         digest, who = self.digests.setdefault(status.applied, (status.digest, node.id))
