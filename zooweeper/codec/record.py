@@ -93,7 +93,8 @@ def _compile(cls: type["Record"], fields: dict[str, Type], defaults: dict[str, A
     """Write the methods of a record class."""
     source = Source()
     source.indent = ""
-    source.names.update(cls=cls, new=object.__new__, defaults=defaults)
+    source.names.update(cls=cls, new=object.__new__, defaults=defaults, struct_error=struct.error)
+    source.names.update(BadArguments=BadArguments, MarshallingError=MarshallingError)
     arguments = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
     source.put(f"def __init__(self, {arguments}):")
     source.put(*(f"    self.{name} = {name}" for name in fields), "    pass")
@@ -105,10 +106,25 @@ def _compile(cls: type["Record"], fields: dict[str, Type], defaults: dict[str, A
     source.put("def _write(self, put):", "    pass")
     source.indent = "    "
     _each(fields, source, write_run, lambda kind, value, source: kind.write(value, source))
+    source.indent = ""
+    source.put("def encode(self):", "    try:", "        parts = []", "        put = parts.append")
+    source.indent = " " * 8
+    _each(fields, source, write_run, lambda kind, value, source: kind.write(value, source))
+    source.indent = ""
+    source.put("    except struct_error as error:", "        raise BadArguments(str(error)) from None")
+    source.put("    return b''.join(parts)")
+    source.put("def decode(data):", "    self, at, size = new(cls), 0, len(data)", "    try:", "        pass")
+    source.indent = " " * 8
+    _each(fields, source, read_run, lambda kind, to, source: kind.read(to, source))
+    source.indent = ""
+    source.put("    except struct_error:", "        raise MarshallingError('the record ends too early') from None")
+    source.put("    except UnicodeDecodeError:", "        raise MarshallingError('text is not UTF-8') from None")
+    source.put("    return self")
     exec("\n".join(source.lines), source.names)
-    for name in ("__init__", "_write"):
+    for name in ("__init__", "_write", "encode"):
         setattr(cls, name, source.names[name])
-    cls._read = staticmethod(source.names["_read"])
+    for name in ("_read", "decode"):
+        setattr(cls, name, staticmethod(source.names[name]))
     cls._fields = fields
     cls._bytes_min = sum(kind.bytes_min for kind in fields.values())
 
@@ -141,23 +157,12 @@ class Record(metaclass=_Maker):
 
     def encode(self) -> bytes:
         """The bytes of the record. BadArguments if a number does not fit its field."""
-        parts: list[bytes] = []
-        try:
-            self._write(parts.append)
-        except struct.error as error:
-            raise BadArguments(str(error)) from None
-        return b"".join(parts)
+        raise NotImplementedError
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The record at the start of `data`. MarshallingError if there is none."""
-        try:
-            record: Self = cls._read(data, 0, len(data))[0]
-        except struct.error:
-            raise MarshallingError("the record ends too early") from None
-        except UnicodeDecodeError:
-            raise MarshallingError("text is not UTF-8") from None
-        return record
+        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -76,14 +76,15 @@ class Batch:
     def entries(self) -> Iterator[Entry]:
         """The entries in order. ValueError when `data` does not hold exactly `count` requests."""
         data, position, zxid, end = self.data, 0, self.first, len(self.data)
+        new, unpack, time_ms = tuple.__new__, REQUEST.unpack_from, self.time_ms
         while position < end:
             if end - position < REQUEST_SIZE:
                 raise ValueError(f"batch {self} ends inside a request")
-            session, attach, number, code, length = REQUEST.unpack_from(data, position)
+            session, attach, number, code, length = unpack(data, position)
             position += REQUEST_SIZE
             if end - position < length:
                 raise ValueError(f"batch {self} ends inside a body")
-            yield Entry(zxid, self.time_ms, session, attach, number, code, data[position : position + length])
+            yield new(Entry, (zxid, time_ms, session, attach, number, code, data[position : position + length]))
             position += length
             zxid += 1
         if zxid != self.last + 1:

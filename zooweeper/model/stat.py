@@ -89,16 +89,18 @@ class Znode:
     def stat(self) -> Stat:
         """What clients see."""
         children = len(self.children) if self.children else 0
-        return Stat(
+        changes, owner, data = 2 * self.cversion - children, self.owner, self.data
+        fields = (
             self.czxid,
             self.mzxid,
             self.ctime,
             self.mtime,
             self.version,
-            wrapped(2 * self.cversion - children),
+            changes if changes <= INT_MAX else wrapped(changes),
             self.aversion,
-            self.owner if self.owner > 0 else 0,
-            len(self.data) if self.data else 0,
+            owner if owner > 0 else 0,
+            len(data) if data else 0,
             children,
             self.pzxid,
         )
+        return tuple.__new__(Stat, fields)  # the constructor of a NamedTuple takes twice the time
