@@ -45,6 +45,9 @@ READ_BACK_BYTES_MAX = BATCH_BYTES_MAX + FRAME_BYTES_MAX + 65_536  # a log record
 # --- peers
 PEER_QUEUE_BYTES_MAX = 64 * MIB  # waiting for one slow peer; then its stream is dropped and it synchronizes anew
 PEER_MESSAGE_BYTES_MAX = 4 * MIB
+LANE_KEPT_BYTES_MAX = 8 * MIB  # on a peer's lane, unconfirmed; beyond it messages take the stream
+LANE_CONFIRM_BYTES = MIB  # of a lane are confirmed even if there is no frame to ride on
+LANE_STRANGERS_MAX = 32  # connections to the lane's port that have not shown their token yet
 SNAPSHOT_CHUNK_BYTES = 256 * 1024
 SNAPSHOT_CHUNKS_IN_FLIGHT = 8  # per learner
 
@@ -56,6 +59,8 @@ SNAPSHOTS_KEPT = 3
 
 assert DATA_BYTES_MAX + PATH_BYTES_MAX < FRAME_BYTES_MAX
 assert BATCH_DATA_BYTES_MAX < READ_BACK_BYTES_MAX < PEER_MESSAGE_BYTES_MAX
+assert LANE_CONFIRM_BYTES < LANE_KEPT_BYTES_MAX < PEER_QUEUE_BYTES_MAX
+assert PEER_MESSAGE_BYTES_MAX < LANE_KEPT_BYTES_MAX
 assert SNAPSHOT_CHUNK_BYTES * SNAPSHOT_CHUNKS_IN_FLIGHT < PEER_QUEUE_BYTES_MAX
 assert FRAME_BYTES_MAX < OUTPUT_BYTES_MAX
 assert READ_BACK_BYTES_MAX < SEGMENT_BYTES
