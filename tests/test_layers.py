@@ -51,6 +51,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zooweeper.replica.status",
         "zooweeper.runtime.gateway",
     ),
+    "zooweeper.bench": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops", "zooweeper.pb"),
     "zooweeper.cli": ("zooweeper", "zooweeper_client"),
     "zooweeper_client": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops"),
     "zooweeper_client.aio": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops", "zooweeper_client"),
