@@ -9,7 +9,8 @@ from tests.transport.test_peers import Recorder, free_ports, run
 from zooweeper.model.config import Address, Config, Member, Timing
 from zooweeper.model.members import Membership, Server
 from zooweeper.pb import peer_pb2 as pb
-from zooweeper.transport.peers import Link, Peers
+from zooweeper.transport.link import Link
+from zooweeper.transport.peers import Peers
 from zooweeper.zab.messages import Commit
 
 TIMING = Timing(silence_ms=400)
@@ -158,7 +159,7 @@ def test_of_two_streams_the_one_of_the_higher_id_stays(monkeypatch: pytest.Monke
             await n.peers[2].close()
             await n.seen[1].until("down", 2)
             await n.start(2, 1, 2, elsewhere={1: Address("127.0.0.1", free_ports(1)[0])})
-            theirs, check = Link(2, b"process 2", lambda: None), low._check
+            theirs, check = Link(2, b"process 2", lambda: None, lambda peer, message: None), low._check
 
             def meanwhile(frame: pb.PeerFrame) -> pb.PeerHello:
                 low._links[2] = theirs

@@ -13,7 +13,8 @@ from zooweeper.model.config import Address, Config, Member
 from zooweeper.model.limits import PEER_QUEUE_BYTES_MAX
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
-from zooweeper.transport.peers import SERVICE, Link, Peers, PortTaken
+from zooweeper.transport.link import Link
+from zooweeper.transport.peers import SERVICE, Peers, PortTaken
 from zooweeper.zab.messages import Commit, Message, SnapChunk
 
 NOWHERE = Address("127.0.0.1", 0)
@@ -232,7 +233,7 @@ def test_a_new_stream_of_the_same_process_replaces_the_old_one() -> None:
 def test_a_peer_that_does_not_take_its_messages_is_dropped() -> None:
     async def main() -> None:
         ended: list[bool] = []
-        link = Link(2, b"p", lambda: ended.append(True))
+        link = Link(2, b"p", lambda: ended.append(True), lambda peer, message: None)
         chunk = SnapChunk(1, 0, False, bytes(1 << 20))
         for _ in range(PEER_QUEUE_BYTES_MAX // (1 << 20) - 1):
             link.send(chunk)
@@ -276,7 +277,7 @@ def test_what_gathers_while_one_frame_is_written_leaves_as_the_next() -> None:
             written.append(wire.messages_from(wire.frame_from(data)))
             await gate.wait()
 
-        link = Link(2, b"p", lambda: None)
+        link = Link(2, b"p", lambda: None, lambda peer, message: None)
         pump = asyncio.create_task(link.pump(write, b""))
         await asyncio.sleep(0)
         link.send(Commit(1, 1, 1))

@@ -11,7 +11,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from zooweeper.model.config import Address, ClientPort, Config, Member, Timing
+from zooweeper.model.config import (
+    CARRIERS,
+    FAST,
+    Address,
+    ClientPort,
+    Config,
+    LaneSettings,
+    Member,
+    Timing,
+)
 from zooweeper.model.members import of_settings
 from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
@@ -135,7 +144,8 @@ def read_node(folder: Path) -> Config:
         super_digest=_plain(value.get("super_digest", ""), "super_digest", path),
         clients=_clients(value.get("clients", {}), path),
         reconfig=_value(value.get("reconfig", True), bool, "reconfig", path),
-        routes=_routes(value.get("routes", {}), path),
+        routes=_routes(value.get("routes", {}), "route", path),
+        lanes=_lanes(value, path),
     )
 
 
@@ -222,11 +232,21 @@ def _members(value: dict[str, Any], path: Path) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def _routes(value: Any, path: Path) -> tuple[tuple[int, Address], ...]:
-    """`{"3": "host:port"}`: how this node reaches the peer port of another one, if not as the others do."""
+def _routes(value: Any, key: str, path: Path) -> tuple[tuple[int, Address], ...]:
+    """`{"3": "host:port"}`: how this node reaches a port of another one, if not as the others do."""
     if not isinstance(value, dict) or not all(1 <= number(id) <= NODES_MAX for id in value):
-        raise SettingsError(f"{path}: routes must be an object of members' ids, 1 to {NODES_MAX}, and addresses")
-    return tuple((number(id), parse_address(_plain(to, f"route {id}", path))) for id, to in value.items())
+        raise SettingsError(f"{path}: {key}s must be an object of members' ids, 1 to {NODES_MAX}, and addresses")
+    return tuple((number(id), parse_address(_plain(to, f"{key} {id}", path))) for id, to in value.items())
+
+
+def _lanes(value: dict[str, Any], path: Path) -> LaneSettings:
+    """What carries the broadcast between nodes."""
+    carrier, port = value.get("peer_carrier", FAST), value.get("lane_port", 0)
+    if carrier not in CARRIERS:
+        raise SettingsError(f"{path}: peer_carrier is {' or '.join(CARRIERS)}, not {_shown(carrier)}")
+    if type(port) is not int or not 0 <= port < 65536:
+        raise SettingsError(f"{path}: lane_port is a port, or 0 for any that is free")
+    return LaneSettings(carrier, port, _routes(value.get("lane_routes", {}), "lane_route", path))
 
 
 def _clients(value: Any, path: Path) -> ClientPort:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from zooweeper.model.limits import SESSION_TIMEOUT_MAX_MS, SESSION_TIMEOUT_MIN_MS, SNAPSHOT_EVERY_ENTRIES
 
 ALL_WORDS = "*"
+FAST, GRPC = CARRIERS = ("fast", "grpc")
+"""What carries the broadcast between nodes: lanes beside the gRPC streams, or those alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,15 @@ class ClientPort:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """The lanes that join the streams between nodes (docs/decisions/fast-lane.md)."""
+
+    carrier: str = FAST  # GRPC: the streams alone
+    port: int = 0  # where this node listens for lanes, on the host of its peer port; 0: any free port
+    routes: tuple[tuple[int, Address], ...] = ()  # (member, its lanes' port as this node has to dial it)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One node's settings."""
 
@@ -75,6 +86,7 @@ class Config:
     clients: ClientPort = field(default_factory=ClientPort)
     reconfig: bool = True  # clients that may write /zookeeper/config may change the members
     routes: tuple[tuple[int, Address], ...] = ()  # (member, its peer port as this node has to dial it), behind a NAT
+    lanes: LaneSettings = field(default_factory=LaneSettings)
 
     @property
     def me(self) -> Member:

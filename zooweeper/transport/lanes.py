@@ -24,7 +24,19 @@ M = TypeVar("M")
 class Lanes(Generic[M]):
     """One side of a link, both directions."""
 
-    __slots__ = ("_held", "_held_bytes", "_kept", "_kept_bytes", "_owed", "_size", "_still", "_up", "received", "sent")
+    __slots__ = (
+        "_confirmed",
+        "_held",
+        "_held_bytes",
+        "_kept",
+        "_kept_bytes",
+        "_owed",
+        "_size",
+        "_still",
+        "_up",
+        "received",
+        "sent",
+    )
 
     def __init__(self, size: Callable[[M], int]) -> None:
         """`size`: what a message counts for, in bytes."""
@@ -34,7 +46,8 @@ class Lanes(Generic[M]):
         self._up = False
         self._kept: deque[tuple[int, int, M]] = deque()  # (number, bytes, message): on the lane, not confirmed
         self._kept_bytes = 0
-        self._still = 0  # ticks since something was confirmed, or since nothing was kept
+        self._confirmed = 0  # the number up to which the other side has given out
+        self._still = 0  # ticks since that went on, or since nothing was kept
         self._held: dict[int, M] = {}  # arrived before its turn
         self._held_bytes = 0
         self._owed = 0  # bytes that came over the lane since the last confirmation
@@ -74,10 +87,13 @@ class Lanes(Generic[M]):
         """The other side has given out all up to `count`. ValueError: it cannot have."""
         if count > self.sent:
             raise ValueError(f"{count} messages are confirmed, {self.sent} were sent")
+        if count <= self._confirmed:
+            return  # the other carrier was faster
+        self._confirmed = count
+        self._still = 0
         kept = self._kept
         while kept and kept[0][0] <= count:
             self._kept_bytes -= kept.popleft()[1]
-            self._still = 0
 
     # --- the way in
 

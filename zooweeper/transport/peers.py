@@ -10,6 +10,9 @@ then it is this node that slept through a change, and it hears of it from just t
 with the lower id, when it is alone for long, opens a stream as well, which only a node that knows less takes: that one
 may not know whom to dial.
 
+Beside a stream there may be a lane, which it arranges (joint.py) and which carries the broadcast; the link (link.py)
+keeps one order over both, and a lane that breaks is no end of the stream.
+
 The runtime calls `send` and `set_members`, and is called back as a `Listener`.
 """
 
@@ -22,10 +25,12 @@ from typing import Any, Protocol
 import grpc
 
 from zooweeper.model.config import Address, Config
-from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX, PEER_QUEUE_BYTES_MAX
+from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX
 from zooweeper.model.members import SERVER_ID_MAX, Membership
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
+from zooweeper.transport.joint import LaneDoor
+from zooweeper.transport.link import Link, Write
 from zooweeper.zab.messages import Message
 
 PROTOCOL_VERSION = 1
@@ -39,7 +44,6 @@ PARTING_SILENCES = 2  # a removed peer keeps its stream for as long: in it comes
 log = getLogger("zooweeper.peers")
 
 Read = Callable[[], Awaitable[Any]]  # the next message's bytes, or grpc.aio.EOF
-Write = Callable[[bytes], Awaitable[None]]
 
 
 class Listener(Protocol):
@@ -88,65 +92,6 @@ def options(silence_ms: int) -> list[tuple[str, int]]:
     ]
 
 
-class Link:
-    """One live stream with a peer, and what waits to be sent on it."""
-
-    __slots__ = ("closed", "end", "peer", "process", "queue", "queued_bytes", "reason", "wake")
-
-    def __init__(self, peer: int, process: bytes, end: Callable[[], Any]) -> None:
-        self.peer = peer
-        self.process = process
-        self.end = end  # makes whoever reads the stream stop
-        self.queue: list[Message] = []
-        self.queued_bytes = 0
-        self.wake: asyncio.Future[None] | None = None
-        self.closed = False
-        self.reason = ""
-
-    def send(self, message: Message) -> None:
-        """Queue a message; it leaves when the loop's current turn is over."""
-        if self.closed:
-            return
-        self.queued_bytes += wire.size_of(message)
-        if self.queued_bytes > PEER_QUEUE_BYTES_MAX:
-            self.stop(f"it does not take its messages, {self.queued_bytes} bytes wait")
-            return
-        self.queue.append(message)
-        if self.wake is not None and not self.wake.done():
-            self.wake.set_result(None)
-
-    async def pump(self, write: Write, greeting: bytes) -> None:
-        """Write the greeting, if there is one, then what is queued, for as long as the stream lives."""
-        loop = asyncio.get_running_loop()
-        if greeting:
-            await write(greeting)
-        while not self.closed:
-            if not self.queue:
-                self.wake = loop.create_future()
-                await self.wake
-                self.wake = None
-            messages, self.queue = self.queue, []
-            taken = self.queued_bytes
-            for frame in wire.frames(messages):
-                await write(frame)
-                if self.closed:
-                    return
-            self.queued_bytes -= taken
-
-    def close(self) -> None:
-        """Take no more messages, and let the pump end."""
-        self.closed = True
-        if self.wake is not None and not self.wake.done():
-            self.wake.set_result(None)
-
-    def stop(self, reason: str) -> None:
-        """End the stream; the first reason counts."""
-        if not self.closed:
-            self.close()
-            self.reason = reason
-            self.end()
-
-
 class Peers:
     """This node's streams with all others."""
 
@@ -163,6 +108,7 @@ class Peers:
         self._version = 0  # of the membership
         self._removed: dict[int, None] = {}  # whom this process has seen go
         self._links: dict[int, Link] = {}
+        self._lanes = LaneDoor(config)
         self._incarnations: dict[int, bytes] = {}
         self._complaints: dict[int, str] = {}
         self._server: grpc.aio.Server | None = None
@@ -181,6 +127,7 @@ class Peers:
             raise PortTaken(str(address)) from error
         await server.start()
         self._server = server
+        await self._lanes.start()
         self._redial()
 
     async def close(self) -> None:
@@ -189,6 +136,7 @@ class Peers:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lanes.close()
         if self._server is not None:
             await self._server.stop(grace=None)
 
@@ -224,7 +172,7 @@ class Peers:
         config = self._config
         hello = pb.PeerHello(version=PROTOCOL_VERSION, cluster=config.cluster, id=config.id, to=to,
                              incarnation=self._incarnation, process=self._process,
-                             config_version=self._version)  # fmt: skip
+                             config_version=self._version, lane=self._lanes.version)  # fmt: skip
         return pb.PeerFrame(hello=hello).SerializeToString()
 
     def _check(self, frame: pb.PeerFrame) -> pb.PeerHello:
@@ -253,8 +201,9 @@ class Peers:
         """Its membership is newer than ours, which so may miss it or have its address wrong."""
         return hello.config_version > self._version
 
-    def _take(self, hello: pb.PeerHello, end: Callable[[], Any]) -> Link:
-        """Make the stream with this hello the live one. _Refused when another process holds that id."""
+    def _take(self, hello: pb.PeerHello, end: Callable[[], Any], dialed: Address | None = None) -> Link:
+        """Make the stream with this hello the live one. `dialed`: where, if it was this node. _Refused when another
+        process holds that id."""
         old = self._links.get(hello.id)
         if old is not None:
             if old.process != hello.process:
@@ -264,10 +213,11 @@ class Peers:
         if self._incarnations.setdefault(hello.id, hello.incarnation) != hello.incarnation:
             self._incarnations[hello.id] = hello.incarnation
             log.warning("peer.reformatted peer=%d", hello.id)
-        link = self._links[hello.id] = Link(hello.id, hello.process, end)
+        link = self._links[hello.id] = Link(hello.id, hello.process, end, self._listener.received)
         self._complaints.pop(hello.id, None)
         log.info("peer.up peer=%d", hello.id)
         self._listener.peer_up(hello.id)
+        self._lanes.join(link, hello, dialed)
         return link
 
     def _drop(self, link: Link, reason: str = "") -> None:
@@ -283,11 +233,9 @@ class Peers:
         reason = "this node ends the stream"
         try:
             while (data := await read()) is not grpc.aio.EOF:
-                messages = wire.messages_from(wire.frame_from(data))
-                for message in messages:
-                    if link.closed:
-                        return
-                    self._listener.received(link.peer, message)
+                if link.closed:
+                    return
+                link.take(data)
             reason = "it ended the stream"
         except ValueError as error:
             reason = f"it sent bytes that are no message: {error}"
@@ -409,7 +357,7 @@ class Peers:
                 raise _Refused(f"node {hello.id} answers at {address}: check the addresses of the members")
             if peer > self._config.id and peer in self._links:
                 return  # meanwhile it dialed us, as it should
-            link = self._take(hello, call.cancel)
+            link = self._take(hello, call.cancel, self._routes.get(peer, address))
             pump = asyncio.create_task(self._pump(link, call.write, b""))
             try:
                 await self._read(link, call.read)

@@ -3,7 +3,7 @@
 Rules: a field has the same name on both sides, so nothing is written down twice; only two field types need help
 (a batch, the epochs). Bytes from a peer that make no message are a ValueError, whatever is wrong with them: what is
 true of a message whatever the state of this node (its numbers, the structure of what is to be logged) is checked here,
-once; what depends on the state, in zab. Knows no carrier: a framed TCP lane could send the same bytes.
+once; what depends on the state, in zab. Knows no carrier: stream and lane send the same frames.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -160,15 +160,17 @@ def size_of(message: Message) -> int:
     return size
 
 
-def frames(messages: Sequence[Message]) -> Iterator[bytes]:
-    """The messages in order, as few encoded PeerFrames as their size allows."""
-    frame, size = pb.PeerFrame(), 0
+def frames(messages: Sequence[Message], first: int = 0, confirmed: int = 0) -> Iterator[bytes]:
+    """The messages in order, as few encoded PeerFrames as their size allows. `first`: the number of the first one, if
+    they are numbered; `confirmed`: how many came from the other side (lanes.py)."""
+    frame, size = pb.PeerFrame(number=first, confirmed=confirmed), 0
     for message in messages:
         frame.messages.append(_BY_CLASS[type(message)].to_proto(message))
         size += size_of(message)
         if size >= FRAME_BYTES:
             yield frame.SerializeToString()
-            frame, size = pb.PeerFrame(), 0
+            number = first and first + len(frame.messages)
+            frame, size, first = pb.PeerFrame(number=number, confirmed=confirmed), 0, number
     if size:
         yield frame.SerializeToString()
 
