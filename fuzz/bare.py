@@ -4,7 +4,7 @@ Rules: what a door steps goes to the brain at once; what the brain wants is carr
 done at once. Peers hear nothing.
 """
 
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Received
+from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard, Received
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Delivery, receivers
 from zooweeper.replica.replica import Replica
@@ -42,7 +42,7 @@ class Bare:
         self.sinks[self.connections] = sink
         return self.connections
 
-    def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
+    def step(self, event: Connect | Ask | Asks | Heard | Disconnect) -> None:
         self.replica.step(event)
 
     def disconnect(self, connection: int) -> None:

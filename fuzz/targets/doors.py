@@ -32,7 +32,7 @@ from zooweeper.ops.data import GetData
 from zooweeper.ops.session import Auth
 from zooweeper.ops.table import OPS
 from zooweeper.pb import client_pb2 as pb
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, Tick
+from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard, Tick
 from zooweeper.replica.replica import Replica
 
 CONFIG = Config(1, "fuzz", (Member(1, NOWHERE, NOWHERE, NOWHERE, NOWHERE),), "", super_digest="super:hash")
@@ -62,7 +62,7 @@ class Node(Bare):
         super().__init__(pickle.loads(LEADER))
         self.due = False
 
-    def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
+    def step(self, event: Connect | Ask | Asks | Heard | Disconnect) -> None:
         super().step(event)
         if not self.due:
             self.due = True

@@ -26,7 +26,7 @@ from zooweeper.model.limits import FRAME_BYTES_MAX
 from zooweeper.ops.create import Create
 from zooweeper.ops.session import Auth, CloseSession, Ping, Sasl
 from zooweeper.ops.table import OPS
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard
+from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard
 
 HEADER = Struct("!iii")  # length, xid, opcode
 REPLY = Struct("!iqi")
@@ -63,7 +63,7 @@ class Node(Bare):
         self.honest = Client(self)
         assert len(self.honest.send(hello() + request(1, Create.code, CREATE))) == 41 + 26
 
-    def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
+    def step(self, event: Connect | Ask | Asks | Heard | Disconnect) -> None:
         self.stepped += 1
         super().step(event)
 

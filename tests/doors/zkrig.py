@@ -8,7 +8,7 @@ from zooweeper.doors.zkconn import Port, WireConnection
 from zooweeper.model.acl import Id
 from zooweeper.model.config import Address, ClientPort, Config, Member
 from zooweeper.model.durable import Recovered
-from zooweeper.replica.events import Ask, Connect, Disconnect, Heard, PeerDown, PeerUp, Tick
+from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard, PeerDown, PeerUp, Tick
 from zooweeper.replica.outbox import Delivery
 from zooweeper.replica.replica import Replica
 
@@ -60,8 +60,8 @@ class WireNode(Bare):
         assert self.replica.state.zxid == zxid
         self.replica.rng = Random(7)
 
-    def step(self, event: Connect | Ask | Heard | Disconnect) -> None:
-        self.asked.append(event)
+    def step(self, event: Connect | Ask | Asks | Heard | Disconnect) -> None:
+        self.asked += event.asks if isinstance(event, Asks) else [event]
         super().step(event)
 
 

@@ -90,10 +90,11 @@ class Bytes(Type):
         self.null = null
 
     def read(self, to: str, source: Source) -> None:
-        slice = "data[at:end]"
         source.put("n, = unpack_int(data, at)", "at += 4", "if n < 0:", "    if n != -1: raise short()")
         source.put(f"    {to} = {self.null}", "else:", "    end = at + n", "    if end > size: raise short()")
-        source.put(f"    {to} = " + (f"str({slice}, 'utf-8', 'surrogatepass')" if self.text else slice), "    at = end")
+        source.put(
+            f"    {to} = data[at:end]" + (".decode('utf-8', 'surrogatepass')" if self.text else ""), "    at = end"
+        )
 
     def write(self, value: str, source: Source) -> None:
         source.put(f"if {value} is None: put(b'\\xff\\xff\\xff\\xff')", "else:")

@@ -25,6 +25,29 @@ class Traffic:
         self.received = self.sent = 0
 
 
+class Tally:
+    """Of a connection: what its figures will count when the answers leave, all of them in one step."""
+
+    __slots__ = ("asked_ms", "latency", "sizes")
+
+    def __init__(self) -> None:
+        self.asked_ms: list[int] = []  # times of the requests
+        self.sizes: list[int] = []  # of their answers, and of answers to pings
+        self.latency = Figure()  # the connection's own
+
+    def count(self, now_ms: int, traffic: Traffic) -> None:
+        """They leave; there is one at least."""
+        asked, sizes = self.asked_ms, self.sizes
+        traffic.response_bytes.add_all(len(sizes), sum(sizes), min(sizes), max(sizes), sizes[-1])
+        sizes.clear()
+        if asked:
+            count, total = len(asked), max(0, now_ms * len(asked) - sum(asked))
+            least, most, last = (max(0, now_ms - at) for at in (max(asked), min(asked), asked[-1]))
+            self.latency.add_all(count, total, least, most, last)
+            traffic.latency.add_all(count, total, least, most, last)
+            asked.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
     """One connection at one moment. `session` 0: it has none yet, and what is of sessions means nothing."""

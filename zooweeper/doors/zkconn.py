@@ -13,20 +13,19 @@ from enum import Enum
 from logging import getLogger
 from struct import Struct
 
-from zooweeper.codec.record import Buffer, Int, Long, Record, Secret
-from zooweeper.doors.figures import ConnectionRow, Traffic
+from zooweeper.doors.figures import ConnectionRow, Tally, Traffic
 from zooweeper.doors.identify import identify
 from zooweeper.doors.sasl import SaslServer
 from zooweeper.doors.zkerrors import CLOSE, ON_WIRE
+from zooweeper.doors.zkhello import ConnectRequest, ConnectResponse
 from zooweeper.model.acl import Id
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
-from zooweeper.model.figures import Figure
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.op import Kind
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sasl, Sync
 from zooweeper.ops.table import OPS
-from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.events import Ask, Asks, Connect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
 from zooweeper.runtime.gateway import Gateway
 
@@ -56,25 +55,6 @@ _EVENT = Struct("!iiqiiii")  # a reply without error; type, state, length of the
 log = getLogger("zooweeper.wire")
 
 
-class ConnectRequest(Record):
-    """A flag may follow: whether a read-only server will do."""
-
-    version: Int
-    seen: Long
-    timeout_ms: Int
-    session: Long
-    secret: Secret
-
-
-class ConnectResponse(Record):
-    """The flag follows if it came."""
-
-    version: Int
-    timeout_ms: Int
-    session: Long
-    secret: Buffer
-
-
 class State(Enum):
     """Where a connection is in its life."""
 
@@ -82,6 +62,9 @@ class State(Enum):
     CONNECTING = "connecting"  # the node was asked for a session
     OPEN = "open"
     ENDED = "ended"  # what was to be written still leaves, nothing more is taken
+
+
+OPEN, ENDED = State.OPEN, State.ENDED  # to look a member up takes longer than a name
 
 
 class Port:
@@ -105,9 +88,9 @@ class WireConnection:
     to take, or to go on with."""
 
     __slots__ = (
-        "_answered",
         "_asked",
         "_asked_bytes",
+        "_asks",
         "_certified",
         "_deaf",
         "_established_ms",
@@ -117,7 +100,6 @@ class WireConnection:
         "_input",
         "_last_op",
         "_last_xid",
-        "_latency",
         "_need",
         "_out",
         "_peer",
@@ -128,6 +110,8 @@ class WireConnection:
         "_secret",
         "_sent",
         "_session",
+        "_size",
+        "_tally",
         "_timeout_ms",
         "_tokens",
         "_wake",
@@ -146,7 +130,6 @@ class WireConnection:
         self.visiting = False  # served without a quorum, what it may read
         self.congested = False  # set by the driver: the client does not take what was written
         self.heard_ms = now_ms
-        self._latency = Figure()
         self._port = port
         self._gateway = port.gateway
         self._peer = peer
@@ -154,11 +137,13 @@ class WireConnection:
         self._certified = certified
         self._id = 0  # of the gateway
         self._flagged = False  # the client sent the flag of the handshake
-        self._input = bytearray()  # what is not taken yet
+        self._input: list[bytes] = []  # what is not taken yet, as it came
+        self._size = 0  # of all of it
+        self._asks: list[Ask] = []  # taken, and to be handed to the node together
         self._need = 4  # with as many bytes it can go on
         self._asked: deque[tuple[int, int, int, int]] = deque()  # xid, code, time, bytes; not answered yet
         self._asked_bytes = 0
-        self._answered: list[int] = []  # times of those whose answers are in `_out`
+        self._tally = Tally()  # of what is in `_out`
         self._out: list[bytes] = []
         self._deaf = False  # the answer to a request that ends the connection is under way
         self._sasl: SaslServer | None = None  # the exchange under way
@@ -175,25 +160,27 @@ class WireConnection:
 
     @property
     def ended(self) -> bool:
-        return self.state is State.ENDED
+        return self.state is ENDED
 
     @property
     def hungry(self) -> bool:
         """Whether more should be read."""
-        return len(self._input) < self._need and self._open()
+        return self._size < self._need and self._open()
 
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the client."""
         if not self.ended:
             self.heard_ms = now_ms
-            self._input += data
+            self._input.append(data)
+            self._size += len(data)
             self.proceed(now_ms)
 
     def proceed(self, now_ms: int) -> None:
         """Take the frames that wait, as many as may be taken now."""
-        if len(self._input) < self._need or not self._open():
+        if self._size < self._need or not self._open():
             return
-        data, at, size = self._input, 0, len(self._input)
+        data = self._input[0] if len(self._input) == 1 else b"".join(self._input)
+        at, size, taken = 0, self._size, 0
         self._need = 4
         for _ in range(SLICE):
             if size - at < 4 or not self._open():
@@ -201,26 +188,29 @@ class WireConnection:
             (length,) = _INT.unpack_from(data, at)
             end = at + 4 + length
             if not 0 <= length <= FRAME_BYTES_MAX:
-                self._strange(length, bytes(data[at : at + 4]))
+                self._strange(length, data[at : at + 4])
             elif end > size:
                 self._need = end - at
                 break
             else:
+                taken += 1
                 self._take(data, at + 4, end, now_ms)
             at = end
-        else:
-            self._wake()  # the rest in another turn
-        del self._input[: size if self._deaf or self.ended else at]
+        self._hand_over()
+        if taken == SLICE:
+            self._wake()  # the rest in another turn, when what was read now has been answered
+        self._received += taken
+        self._port.traffic.received += taken
+        rest = b"" if self._deaf or self.ended else data[at:]
+        self._input, self._size = [rest] if rest else [], len(rest)
 
     def take(self, now_ms: int) -> bytes:
         """What is to be written now."""
-        if self._answered:
-            self._responded_ms = now_ms
-            for asked_ms in self._answered:
-                latency = max(0, now_ms - asked_ms)
-                self._latency.add(latency)
-                self._port.traffic.latency.add(latency)
-            self._answered.clear()
+        tally = self._tally
+        if tally.sizes:
+            if tally.asked_ms:
+                self._responded_ms = now_ms
+            tally.count(now_ms, self._port.traffic)
         data = b"".join(self._out)
         self._out.clear()
         return data
@@ -228,7 +218,8 @@ class WireConnection:
     def end(self) -> None:
         """Nothing more is taken from the client, and nothing but what was to be written goes to it."""
         if not self.ended:
-            self.state = State.ENDED
+            self._hand_over()
+            self.state = ENDED
             self._asked.clear()
             if self._id:
                 self._gateway.disconnect(self._id)
@@ -250,13 +241,13 @@ class WireConnection:
             last_xid=self._last_xid,
             last_zxid=self._zxid,
             last_response_ms=self._responded_ms,
-            latency=self._latency,
+            latency=self._tally.latency,
         )
 
     def reset(self) -> None:
         """`crst`."""
         self._sent = self._received = 0
-        self._latency.reset()
+        self._tally.latency.reset()
 
     # --- from the client
 
@@ -275,22 +266,22 @@ class WireConnection:
                 self._out.append(answer)
         self.end()
 
-    def _take(self, data: bytearray, at: int, end: int, now_ms: int) -> None:
+    def _take(self, data: bytes, at: int, end: int, now_ms: int) -> None:
         """One frame."""
-        self._received += 1
-        self._port.traffic.received += 1
-        if self.state is State.FRESH:
-            self._connect(bytes(data[at:end]))
+        if self.state is not OPEN:
+            self._connect(data[at:end])
             return
         if end - at < _REQUEST.size:
             self.end()
             return
         xid, code = _REQUEST.unpack_from(data, at)
-        body = bytes(data[at + _REQUEST.size : end])
+        body = data[at + _REQUEST.size : end]
         self._last_op = code
         if code in PLAIN:
             self._last_xid = xid
-            self._ask(xid, code, code, body, now_ms)
+            self._asked.append((xid, code, now_ms, len(body)))
+            self._asked_bytes += len(body)
+            self._asks.append(Ask(self._id, xid, code, body))
         elif code in SPECIAL:
             self._special(xid, code, body, now_ms)
         else:
@@ -301,7 +292,13 @@ class WireConnection:
         """`kind`: the code by which the answer is treated."""
         self._asked.append((xid, kind, now_ms, len(body)))
         self._asked_bytes += len(body)
-        self._gateway.step(Ask(self._id, xid, code, body))
+        self._asks.append(Ask(self._id, xid, code, body))
+
+    def _hand_over(self) -> None:
+        """What was taken goes to the node."""
+        if self._asks:
+            asks, self._asks = self._asks, []
+            self._gateway.step(Asks(self._id, asks))
 
     def _connect(self, body: bytes) -> None:
         """The handshake's first half."""
@@ -349,6 +346,7 @@ class WireConnection:
         if self.visiting:
             self._reply(PING_XID, self._zxid, ErrorCode.OK)
         else:
+            self._hand_over()
             self._gateway.step(Heard(self._id))
 
     def _authenticate(self, xid: int, body: bytes, now_ms: int) -> None:
@@ -388,11 +386,10 @@ class WireConnection:
     # --- from the brain
 
     def deliver(self, item: Delivery) -> None:
-        if self.ended:
+        if self.state is ENDED:
             return
-        kind = type(item)
-        if kind is Answer:
-            self._answer(item)  # type: ignore[arg-type]
+        if type(item) is Answer:
+            self._answer(item)
         elif isinstance(item, Notice):
             self._notice(item)
         elif isinstance(item, Alive):
@@ -409,6 +406,15 @@ class WireConnection:
         xid, kind, asked_ms, size = self._asked.popleft()
         self._asked_bytes -= size
         assert xid == item.xid, "answers come in the order of the requests"
+        if item.error or kind in UNUSUAL:
+            self._unusual(xid, kind, asked_ms, item)
+            return
+        self._tally.asked_ms.append(asked_ms)
+        self._zxid = item.zxid
+        self._reply(xid, item.zxid, 0, item.body)
+
+    def _unusual(self, xid: int, kind: int, asked_ms: int, item: Answer) -> None:
+        """The answer to what this door asked itself, or that ends the connection, or an error."""
         error = ON_WIRE.get(item.error, item.error)
         if error == CLOSE:
             self.end()
@@ -417,7 +423,7 @@ class WireConnection:
             if error:
                 self.end()
             return
-        self._answered.append(asked_ms)
+        self._tally.asked_ms.append(asked_ms)
         if kind in WITHOUT_ZXID:
             token = self._tokens.popleft() if kind == Sasl.code and self._tokens is not None else b""
             self._reply(xid, 0, error, NO_TOKEN if token and error else token)
@@ -428,10 +434,11 @@ class WireConnection:
             self.end()
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
-        self._put(_REPLY.pack(_REPLY_BYTES + len(body), xid, zxid, error))
+        length = _REPLY_BYTES + len(body)
+        self._tally.sizes.append(length)
+        self._put(_REPLY.pack(length, xid, zxid, error))
         if body:
             self._out.append(body)
-        self._port.traffic.response_bytes.add(_REPLY_BYTES + len(body))
 
     def _notice(self, item: Notice) -> None:
         if not item.frame:
@@ -479,3 +486,4 @@ SPECIAL: dict[int, Callable[[WireConnection, int, bytes, int], None]] = {
 }
 WITHOUT_ZXID = frozenset((Auth.code, Sasl.code))  # whose answers tell none, as in ZooKeeper
 LAST = frozenset((NOT_FOR_CLIENTS, CloseSession.code))  # whose answers are the connection's last
+UNUSUAL = WITHOUT_ZXID | LAST | {HIDDEN}

@@ -25,6 +25,14 @@ class Figure:
         if value < self.least or self.count == 1:
             self.least = value
 
+    def add_all(self, count: int, total: int, least: int, most: int, last: int) -> None:
+        """As `add` for `count` values, 1 at least, of which these are known."""
+        self.least = min(self.least, least) if self.count else least
+        self.most = max(self.most, most)
+        self.count += count
+        self.total += total
+        self.last = last
+
     @property
     def mean(self) -> float:
         return self.total / self.count if self.count else 0.0

@@ -30,7 +30,7 @@ from zooweeper.model.errors import (
     ZkError,
 )
 from zooweeper.model.session import Session
-from zooweeper.ops.admit import admit
+from zooweeper.ops.admit import UNSEEN, UNSEEN_BYTES_MAX, admit
 from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 BEHIND = "this node has not seen yet what the client has seen elsewhere"
 NO_QUORUM = "this node is not connected to a majority of the ensemble"
+READ, LOCAL = OpKind.READ, OpKind.LOCAL  # to look a member up takes longer than a name
 
 
 class Clients:
@@ -117,6 +118,7 @@ class Clients:
             visitor.identities = (Id("ip", event.address),)
         connection = self._connections[event.connection] = Connection(event, 0)
         connection.open, connection.visitor = True, visitor
+        connection.view = View(state, visitor, self._replica.watches, connection.id)
         deliver.append(Welcome(event.connection, 0, b"", visitor.timeout_ms, 0, 0, state.zxid))
 
     def _open(self, event: Connect) -> None:
@@ -180,39 +182,47 @@ class Clients:
 
     # --- requests
 
-    def ask(self, ask: Ask) -> None:
-        """Take a request, or keep it until its turn."""
-        connection = self._connections.get(ask.connection)
+    def ask(self, id: int, asks: Iterable[Ask]) -> None:
+        """Take requests of a connection, or keep them until their turn."""
+        connection = self._connections.get(id)
         if connection is None:
-            return  # closed while the request was under way
+            return  # closed while the requests were under way
         if connection.session:
             self.touched[connection.session] = None
-        if not connection.open or connection.held:
-            if len(connection.held) >= limits.PENDING_REQUESTS_MAX:
+        for ask in asks:
+            if connection.open and not connection.held:
+                if not self._take(connection, ask):
+                    connection.held.append(ask)
+            elif len(connection.held) < limits.PENDING_REQUESTS_MAX:
+                connection.held.append(ask)
+            else:
                 self._hang_up(connection, ThrottledOp("too many requests are waiting on this connection"))
                 return
-            connection.held.append(ask)
-        elif not self._take(connection, ask):
-            connection.held.append(ask)
 
     def _take(self, connection: Connection, ask: Ask) -> bool:
         """False: it must wait behind a barrier."""
-        op = OPS.get(ask.code)
+        code = ask.code
+        op = OPS.get(code)
         try:
             if op is None:
-                raise Unimplemented(f"operation {ask.code}")
-            request = None if ask.code == AddIdentity.code else admit(ask.code, ask.body)  # that one a door made
-            if op.kind is OpKind.READ and not ask.linear:
+                raise Unimplemented(f"operation {code}")
+            if code in UNSEEN and len(ask.body) <= UNSEEN_BYTES_MAX:
+                if connection.barriers:
+                    return False
+                self._write(connection, ask)
+                return True
+            request = None if code == AddIdentity.code else admit(code, ask.body)  # that one a door made
+            if op.kind is READ and not ask.linear:
                 self._read_in_turn(connection, ask, request)
-            elif op.kind is OpKind.READ or ask.code == Sync.code:
+            elif op.kind is READ or code == Sync.code:
                 self._barrier(connection, ask)
-            elif ask.code == Ping.code:
+            elif code == Ping.code:
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
-            elif ask.code == AddIdentity.code and connection.visitor is not None:
+            elif code == AddIdentity.code and connection.visitor is not None:
                 packet = AddIdentity.Request.decode(ask.body)
                 _identify(connection.visitor, Id(packet.scheme, packet.id))
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
-            elif op.kind is OpKind.LOCAL:
+            elif op.kind is LOCAL:
                 raise Unimplemented(f"{op.name} is a door's business")
             elif connection.barriers:
                 return False
@@ -250,11 +260,11 @@ class Clients:
             raise NoQuorum(NO_QUORUM)
         if self._waiting_bytes + len(ask.body) > limits.OUTSTANDING_BYTES_MAX:
             raise ThrottledOp("too many bytes of writes are waiting on this node")
-        number = ask.number or connection.expected
-        if number != connection.expected:
+        number = connection.expected
+        if ask.number and ask.number != number:
             self._repeat(connection, ask)
             return
-        connection.expected += 1
+        connection.expected = number + 1
         ticket = self._submit(pack_request(connection.session, connection.attach, number, ask.code, ask.body))
         pending = Pending(Kind.WRITE, ask, number, ticket)
         connection.pending.append(pending)
@@ -297,9 +307,8 @@ class Clients:
                 write.done(result.error, result.body, entry.zxid, result.detail)
                 if connection.pending[0] is write:
                     self._drain(connection)
-        hook = SESSION_HOOKS.get(entry.code)
-        if hook is not None:
-            hook(self, entry, result)
+        if entry.code in SESSION_HOOKS:
+            SESSION_HOOKS[entry.code](self, entry, result)
 
     def _opened(self, entry: Entry, result: Executed) -> None:
         """openSession or attach was executed: by whomever it was asked."""
@@ -323,6 +332,7 @@ class Clients:
             return
         connection.open, connection.session, connection.attach = True, session.id, session.attach
         connection.expected = session.number + 1
+        connection.view = View(state, session, self._replica.watches, connection.id)
         self._by_session[session.id] = connection
         self.touched[session.id] = None
         deliver.append(
@@ -397,19 +407,18 @@ class Clients:
     def _read(self, connection: Connection, ask: Ask, request: Record | None = None) -> int:
         """Answer a read from the state as it is, registering its watch in the same step; the size of the answer."""
         replica = self._replica
-        state, deliver = replica.state, replica.outbox.deliver
-        session = connection.visitor or state.sessions.get(connection.session)
-        assert session is not None, "or the connection had been hung up"
-        op = OPS[ask.code]
-        view = View(state, session, replica.watches, connection.id)
+        deliver, zxid, view, op = replica.outbox.deliver, replica.state.zxid, connection.view, OPS[ask.code]
+        assert view is not None and view.state is replica.state, "or the connection had been hung up"
         stale = not replica.zab.serving
         try:
-            result = op.read(op.Request.decode(ask.body) if request is None else request, view)
+            body = op.read(op.Request.decode(ask.body) if request is None else request, view).encode()
         except ZkError as error:
-            answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.about)
+            answer = Answer(connection.id, ask.xid, zxid, error.code, b"", stale, error.about)
         else:
-            answer = Answer(connection.id, ask.xid, state.zxid, 0, result.encode(), stale)
-        deliver.extend(Notice((connection.id,), state.zxid, type, path) for type, path in view.events)
+            answer = Answer(connection.id, ask.xid, zxid, 0, body, stale)
+        if view.events:
+            deliver.extend(Notice((connection.id,), zxid, type, path) for type, path in view.events)
+            view.events.clear()
         deliver.append(answer)
         return len(answer.body)
 

@@ -9,6 +9,7 @@ from collections import deque
 from enum import IntEnum
 
 from zooweeper.model.session import Session
+from zooweeper.ops.op import View
 from zooweeper.replica.events import Ask, Connect
 
 NOT_KNOWN = -1  # 0 is the zxid of an ensemble in which nothing was written yet
@@ -58,6 +59,7 @@ class Connection:
         "pending",
         "session",
         "ticket",
+        "view",
         "visitor",
         "writes",
     )
@@ -69,6 +71,7 @@ class Connection:
         self.open = False  # welcomed: requests are taken
         self.session = 0
         self.visitor: Session | None = None  # whose rights a connection without a session has; of no state
+        self.view: View | None = None  # how it reads the state, once it is open
         self.attach = 0
         self.expected = 1  # the number of the next write that will be taken
         self.held: deque[Ask] = deque()  # came before the welcome, or behind a barrier

@@ -56,6 +56,14 @@ class Ask:
 
 
 @dataclass(slots=True)
+class Asks:
+    """Requests that one connection sent together, in their order."""
+
+    connection: int
+    asks: list[Ask]
+
+
+@dataclass(slots=True)
 class Heard:
     """The client of a connection is alive, and asks whether the node is: answered by Alive once there is a leader."""
 
@@ -71,6 +79,7 @@ class Disconnect:
 
 __all__ = [
     "Ask",
+    "Asks",
     "Clock",
     "Connect",
     "Disconnect",
@@ -84,4 +93,6 @@ __all__ = [
     "Tick",
 ]
 
-Event = Tick | Clock | Received | PeerUp | PeerDown | SnapshotWritten | Connect | Ask | Heard | Disconnect | HandOff
+Event = (
+    Tick | Clock | Received | PeerUp | PeerDown | SnapshotWritten | Connect | Ask | Asks | Heard | Disconnect | HandOff
+)

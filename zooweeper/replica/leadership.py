@@ -101,6 +101,8 @@ class Leadership:
 
     def executed(self, entry: Entry, result: Executed) -> None:
         """Keep the deadlines with what entries do to sessions."""
+        if entry.code >= 0:
+            return  # operations of clients have codes above
         if entry.code in (OpenSession.code, Attach.code):
             id = entry.session or entry.zxid
             session = self._replica.state.sessions.get(id)

@@ -187,7 +187,10 @@ class Replica:
         self.clients.connect(event)
 
     def _ask(self, event: events.Ask) -> None:
-        self.clients.ask(event)
+        self.clients.ask(event.connection, (event,))
+
+    def _asks(self, event: events.Asks) -> None:
+        self.clients.ask(event.connection, event.asks)
 
     def _heard(self, event: events.Heard) -> None:
         self.clients.heard(event.connection)
@@ -346,6 +349,7 @@ STEPS: dict[type, Callable[[Replica, Any], None]] = {
     events.SnapshotWritten: Replica._snapshot_written,
     events.Connect: Replica._connect,
     events.Ask: Replica._ask,
+    events.Asks: Replica._asks,
     events.Heard: Replica._heard,
     events.Disconnect: Replica._disconnect,
 }

@@ -6,7 +6,7 @@ is drained, in the order in which things must reach the client. Another door (th
 
 from typing import Protocol
 
-from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.events import Ask, Asks, Connect, Heard
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Delivery
 from zooweeper.replica.status import Status
@@ -26,7 +26,7 @@ class Gateway(Protocol):
     def register(self, sink: Sink) -> int:
         """A number for a new connection; deliveries for it go to `sink`. ThrottledOp: there are too many."""
 
-    def step(self, event: Connect | Ask | Heard) -> None:
+    def step(self, event: Connect | Ask | Asks | Heard) -> None:
         """Something a client said on a registered connection."""
 
     def disconnect(self, connection: int) -> None:
