@@ -130,6 +130,8 @@ def member(**changes: object) -> str:
         (changed(clients={"plain": False}), "neither a plain nor a secure port"),
         (changed(clients={"tls_cert": None}), "tls_cert must be text"),
         (changed(reconfig=0), "reconfig must be true or false"),
+        (changed(snapshot_entries="many"), "snapshot_entries must be a whole number"),
+        (changed(snapshot_entries=0), "snapshot_entries is 1 to 1,000,000,000"),
         (member(grpc="h:" + "9" * 5000), "grpc must be text of at most 255 bytes"),
         ("[" * 100_000, "is not JSON"),
         (" " * 2_000_000 + "{}", "is larger than 1 MiB"),
@@ -161,10 +163,10 @@ def test_the_zookeeper_port(tmp_path: Path) -> None:
         "sasl_users": "/etc/zoo/users",
     }
     assert set(given) == {field.name for field in dataclasses.fields(ClientPort)}
-    settings.write_node(tmp_path, 1, THREE, clients=given, reconfig=False)
+    settings.write_node(tmp_path, 1, THREE, clients=given, reconfig=False, snapshot_entries=5)
     read = settings.read_node(tmp_path)
     assert read.clients == ClientPort(**(given | {"words": ("*",), "secure": Address("::1", 2281)}))
-    assert not read.reconfig
+    assert not read.reconfig and read.snapshot_entries == 5
 
 
 def test_the_settings_of_the_port_are_on_its_page() -> None:

@@ -21,6 +21,7 @@ from zooweeper.model.config import (
     Member,
     Timing,
 )
+from zooweeper.model.limits import SNAPSHOT_EVERY_ENTRIES
 from zooweeper.model.members import of_settings
 from zooweeper.storage.records import CLUSTER_BYTES_MAX
 
@@ -37,6 +38,7 @@ NODES_MAX = 255
 FILE_BYTES_MAX = 1 << 20  # of a settings file
 SHOWN_MAX = 200  # characters of what somebody wrote, in an error
 HOUR_MS = 3_600_000
+ENTRIES_MAX = 10**9  # between two snapshots
 WORDS_MAX = 100  # in a list of four-letter words
 
 
@@ -146,6 +148,7 @@ def read_node(folder: Path) -> Config:
         reconfig=_value(value.get("reconfig", True), bool, "reconfig", path),
         routes=_routes(value.get("routes", {}), "route", path),
         lanes=_lanes(value, path),
+        snapshot_entries=_entries(value, path),
     )
 
 
@@ -282,6 +285,13 @@ def _value(item: Any, kind: type, key: str, path: Path) -> Any:
     if type(item) is not kind:
         raise SettingsError(f"{path}: {key} must be {'true or false' if kind is bool else 'a whole number'}")
     return item
+
+
+def _entries(value: dict[str, Any], path: Path) -> int:
+    entries = _value(value.get("snapshot_entries", SNAPSHOT_EVERY_ENTRIES), int, "snapshot_entries", path)
+    if not 1 <= entries <= ENTRIES_MAX:
+        raise SettingsError(f"{path}: snapshot_entries is 1 to {ENTRIES_MAX:,}")
+    return int(entries)
 
 
 def _timing(value: Any, path: Path) -> Timing:
