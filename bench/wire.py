@@ -111,11 +111,18 @@ class Connection:
     """One connection of a session; without one given, of a new session."""
 
     def __init__(
-        self, address: Address, timeout_ms: int, session: int = 0, secret: bytes = NO_SECRET, seen: int = 0
+        self,
+        address: Address,
+        timeout_ms: int,
+        session: int = 0,
+        secret: bytes = NO_SECRET,
+        seen: int = 0,
+        wait_s: float = WAIT_S,
     ) -> None:
-        """Connects and shakes hands. Closed, or Stuck when the session has expired."""
+        """Connects and shakes hands. Closed, or Stuck when the session has expired, or an answer takes `wait_s`."""
+        self._wait_s = wait_s
         try:
-            self._socket = socket.create_connection((address.host, address.port), WAIT_S)
+            self._socket = socket.create_connection((address.host, address.port), wait_s)
         except OSError as error:
             raise Closed(f"cannot connect to {address}: {error}") from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -163,7 +170,7 @@ class Connection:
             while self._socket.recv(1 << 16):
                 pass
         except TimeoutError:
-            raise Stuck(f"the node did not close the connection within {WAIT_S:g} s") from None
+            raise Stuck(f"the node did not close the connection within {self._wait_s:g} s") from None
         except OSError:
             pass  # closed with something of ours unread
         self.close()
@@ -173,7 +180,7 @@ class Connection:
             try:
                 data = self._socket.recv(1 << 16)
             except TimeoutError:
-                raise Stuck(f"no answer within {WAIT_S:g} s") from None
+                raise Stuck(f"no answer within {self._wait_s:g} s") from None
             except OSError as error:
                 raise Closed(f"the connection broke: {error}") from None
             if not data:
