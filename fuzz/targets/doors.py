@@ -10,7 +10,7 @@ import pickle
 from collections import deque
 from collections.abc import Coroutine, Hashable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -73,32 +73,34 @@ class Node(Bare):
         self.settle()
 
 
-class Aborted(Exception):
-    """The call ended with an error."""
+class Stream:
+    """What gRPC's framing gives a call, without flow control."""
 
+    peer = "127.0.0.1"
+    queued = 0
 
-class Context:
-    """What gRPC gives a handler."""
-
-    def __init__(self, messages: Sequence[bytes]) -> None:
-        self.waiting = deque(messages)
+    def __init__(self) -> None:
+        self.held = False
         self.written: list[bytes] = []
+        self.status: int | None = None  # gRPC's, when it is finished
 
-    async def read(self) -> Any:
-        await asyncio.sleep(0)
-        return self.waiting.popleft() if self.waiting else grpc.aio.EOF
+    def hold(self, held: bool) -> None:
+        self.held = held
 
-    async def write(self, data: bytes) -> None:
-        await asyncio.sleep(0)
-        self.written.append(data)
+    def send(self, message: bytes) -> None:
+        assert self.status is None, "a message after the end"
+        self.written.append(message)
 
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:4711"
+    def finish(self, code: int = 0, detail: str = "", metadata: object = None) -> None:
+        assert code != grpc.StatusCode.INTERNAL.value[0], detail
+        detail.encode()
+        if self.status is None:
+            self.status = code
 
-    async def abort(self, code: grpc.StatusCode, details: str, trailing: Any) -> None:
-        assert code is not grpc.StatusCode.INTERNAL, details
-        details.encode()
-        raise Aborted
+
+def plan(loop: asyncio.AbstractEventLoop, session: SessionStream) -> None:
+    """What the port does for a session that is woken."""
+    loop.call_soon(session.flush)
 
 
 def pack(messages: Sequence[bytes]) -> bytes:
@@ -183,25 +185,28 @@ class Doors(Target):
         return lambda data: self.run_until_complete(self._talk(node, unpack(data)))
 
     async def _talk(self, node: Node, messages: list[bytes]) -> Hashable:
-        context = Context(messages)
-        stream = asyncio.ensure_future(SessionStream(node, context, 1, CONFIG.super_digest).run())
+        loop, stream, waiting = asyncio.get_running_loop(), Stream(), deque(messages)
+        session = SessionStream(node, cast(Any, stream), 1, CONFIG.super_digest, lambda one: plan(loop, one))
         for _ in range(TURNS_MAX):
-            if stream.done():
+            if stream.status is not None:
                 break
             await asyncio.sleep(0)
+            if waiting and not stream.held:
+                session.message(waiting.popleft())
+            elif not stream.held:
+                session.ended()
         else:
-            stream.cancel()
-            await asyncio.wait((stream,))
             raise AssertionError("the stream waits for ever")
-        stream.result()
+        session.gone()
         await asyncio.sleep(0)
-        return _judge(node, context, messages)
+        await asyncio.sleep(0)
+        return _judge(node, stream, messages)
 
 
-def _judge(node: Node, context: Context, messages: list[bytes]) -> Hashable:
+def _judge(node: Node, stream: Stream, messages: list[bytes]) -> Hashable:
     """What the client was told is sound, and the node is as it should be."""
     answers, errors, events, failed = [], [], 0, None
-    for data in context.written:
+    for data in stream.written:
         message = pb.ServerMessage.FromString(data)
         assert failed is None, "something after the failure"
         events += sum(not item.xid and bool(item.event) for item in message.items)
@@ -245,18 +250,19 @@ class UnaryCalls(Doors):
 
     def prepare(self) -> Run:
         node = Node()
-        calls = sorted(Unary(node, CONFIG, "1").handlers().items())
-        return lambda data: self.run_until_complete(self._call(node, calls, data))
+        calls = sorted(Unary(node, CONFIG, "1").calls().items())
+        return lambda data: self.run_until_complete(self._call(calls, data))
 
-    async def _call(self, node: Node, calls: list[tuple[str, Any]], data: bytes) -> Hashable:
-        name, handler = calls[(data[0] if data else 0) % len(calls)]
-        call = asyncio.ensure_future(handler.unary_unary(data[1:], Context(())))
+    async def _call(self, calls: list[tuple[str, Any]], data: bytes) -> Hashable:
+        name, make = calls[(data[0] if data else 0) % len(calls)]
+        stream = Stream()
+        call = make(stream)
+        call.message(data[1:])
         for _ in range(TURNS_MAX):
-            if call.done():
+            if stream.status is not None:
                 break
             await asyncio.sleep(0)
-        assert call.done(), "the call waits for ever"
-        try:
-            return name, len(call.result())
-        except Aborted:
-            return name, "refused"
+        assert stream.status is not None, "the call waits for ever"
+        call.gone()
+        assert len(stream.written) == (stream.status == 0), "no reply, or one with an error"
+        return name, stream.status, tuple(map(len, stream.written))

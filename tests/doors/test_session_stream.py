@@ -11,6 +11,7 @@ import pytest
 
 from tests.doors.rig import Rig, talk
 from zooweeper.doors.grpc_client import SessionStream
+from zooweeper.http2.stream import Stream
 from zooweeper.model.acl import OPEN, Acl, Id
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
@@ -361,38 +362,33 @@ def test_with_too_many_bytes_unanswered_nothing_more_is_taken() -> None:
         def disconnect(self, connection: int) -> None:
             """It leaves."""
 
-    class Context:
-        async def read(self) -> bytes:
-            return messages.pop(0) if messages else await asyncio.Future()
+    class Unread:
+        """A stream whose client takes everything."""
 
-        async def write(self, data: bytes) -> None:
-            """Nobody reads."""
+        peer, queued, held = "127.0.0.1", 0, False
 
-        def peer(self) -> str:
-            return "ipv4:127.0.0.1:1"
+        def send(self, message: bytes) -> None:
+            """It has it."""
+
+        def hold(self, held: bool) -> None:
+            self.held = held
 
     size = 900_000
     requests = [pb.Request(xid=xid, code=Exists.code, body=bytes(size)) for xid in range(1, 31)]
     hello = pb.ClientMessage(hello=pb.Hello(version=1, timeout_ms=5000), requests=requests)
-    messages = [hello.SerializeToString()]
+    node, stream = Silent(), Unread()
+    woken: list[SessionStream] = []
 
-    async def main() -> None:
-        node = Silent()
-        stream = SessionStream(cast(Gateway, node), Context(), 1, "")
-        running = asyncio.create_task(stream.run())
-        taken = ASKED_BYTES_MAX // size + 1
-        async with asyncio.timeout(10):
-            while node.asked < taken:
-                await asyncio.sleep(0)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert node.asked == taken
-        for xid in range(1, taken + 1):
-            stream.deliver(Answer(1, xid, 1, 0, b""))
-        async with asyncio.timeout(10):
-            while node.asked < 30:
-                await asyncio.sleep(0)
-        running.cancel()
-        await asyncio.wait((running,))
+    def turn() -> None:
+        while woken:
+            woken.pop().flush()
 
-    run(main())
+    session = SessionStream(cast(Gateway, node), cast(Stream, stream), 1, "", woken.append)
+    session.message(hello.SerializeToString())
+    turn()
+    taken = ASKED_BYTES_MAX // size + 1
+    assert node.asked == taken and stream.held
+    for xid in range(1, taken + 1):
+        session.deliver(Answer(1, xid, 1, 0, b""))
+    turn()
+    assert node.asked == 30 and not stream.held
