@@ -93,9 +93,9 @@ class Measuring:
         """Warms up and measures."""
         load = self._load
         pids = load.pids or servers.find(load.target.hosts)
-        for number, line in enumerate(loop.lines):
-            line.use(plan.ring(load, number), load.depth, None)
         fan = FanOut(load, loop) if load.operation == "fan-out" else None
+        for number, line in enumerate(loop.lines if fan is None else ()):
+            line.use(plan.ring(load, number), load.depth, None)
         turn: Callable[[float], object] = fan.turn if fan else loop.turn
         count: Callable[[], int] = (lambda: self.tally.heard) if fan else (lambda: self.tally.count)
         self._count_anew(loop)

@@ -1,18 +1,15 @@
-"""Commands that look at servers and data folders: status, dump, bench.
+"""Commands that look at servers and data folders: status, dump.
 
 Rules: they change nothing. `status` needs no session, so it works without a quorum and tells what is missing.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
-import zooweeper
 from zooweeper.cli import status as nodes
 from zooweeper.cli import text
 from zooweeper.cli.app import App, common, example, find_app
@@ -120,23 +117,4 @@ dump = click.Command(
     help=_dump.__doc__,
     params=[click.Argument(["folder"], metavar="DIR")],
     epilog=example("zooweeper dump .zooweeper/node-1"),
-)
-
-
-def _bench(arguments: tuple[str, ...]) -> NoReturn:
-    """Measures speed and recovery with ensembles of its own. Needs the project's source folder."""
-    root = Path(zooweeper.__file__).parents[1]
-    if not (root / "bench" / "__main__.py").exists():
-        raise Failure("the benchmarks come with the project's source folder; install from there", USAGE)
-    os.chdir(root)  # `bench` is found from there, and in no installed package
-    os.execv(sys.executable, [sys.executable, "-m", "bench", *arguments])
-
-
-bench = click.Command(
-    "bench",
-    callback=_bench,
-    help=_bench.__doc__,
-    params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog=example("zooweeper bench speed", "zooweeper bench bars"),
 )

@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("zooweeper.cli.member:member", "who belongs to the ensemble; nodes join and leave"),
     "shell": ("zooweeper.cli.shell:shell", "all of these at a prompt"),
     "demo": ("zooweeper.cli.demo:demo", "kill the leader again and again; lose nothing"),
-    "bench": ("zooweeper.cli.inspect:bench", "measure speed and recovery"),
+    "bench": ("zooweeper.cli.bench:bench", "load servers, and measure speed and cost"),
     "dump": ("zooweeper.cli.inspect:dump", "the log of a data folder, for people"),
     "init": ("zooweeper.cli.serve:init", "make the folder of one node"),
     "serve": ("zooweeper.cli.serve:command", "run one node"),
