@@ -110,8 +110,8 @@ def _with_sums(found: list[bytes]) -> bytes:
         fixed = header.pack(version, zxid, chain, 0, 0, 0, 0)
         builder.feed(ITEM.pack(1, len(fixed)) + fixed + b"".join(found[1:]))
         state = builder._state
-        for node in sorted(builder._orphans, key=lambda node: node.path.count("/")):
-            state.tree.link(node)
+        for run in sorted(builder._orphans, key=lambda run: run.prefix.count("/")):
+            builder._adopt(run)
         for session in builder._sessions:
             state.sessions.adopt(session)
     except (ValueError, StructError):

@@ -53,7 +53,7 @@ EXECUTION = {
     ),
     "sequence_by_children": without(
         "a sequence number is how many children there are",
-        Edit(create._create, "{up.cversion:010d}", "{len(up.children or ()):010d}"),
+        Edit(create._create, "{up.cversion:010d}", "{len(up.children):010d}"),
     ),
     "permissions_ignored": without(
         "everybody may change everything",
@@ -62,7 +62,7 @@ EXECUTION = {
     "delete_with_children": without(
         "a znode goes, and what is below it stays",
         Edit(Delete.execute, "if node.children:", "if False:"),
-        Edit(DataTree.delete, "assert not node.children, node.path", ""),
+        Edit(DataTree.delete, "assert not node.children, path", ""),
     ),
     "time_runs_back": without(
         "entries are stamped with the leader's wall clock as it is",
@@ -70,7 +70,7 @@ EXECUTION = {
     ),
     "unsorted_children": without(
         "names are listed in the order in which this node came to know them",
-        Edit(DataTree.children, "sorted(node.children or ())", "(node.children or ())"),
+        Edit(DataTree.children, "sorted(family.children)", "[*family.children]"),
     ),
     "check_then_lost": without(
         "a check in a multi is not made",

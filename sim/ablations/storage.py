@@ -65,7 +65,7 @@ STORAGE = {
     ),
     "fuzzy_snapshot": without(
         "a snapshot is written while entries change what it holds",
-        Edit(SnapshotReader.__init__, "tree.keep, sessions.keep = self._put_node, self._put_session", "pass"),
+        Edit(SnapshotReader.__init__, "tree.keep, sessions.keep = self._keep_node, self._put_session", "pass"),
     ),
     "snapshot_off_zxid": without(
         "a snapshot says that it is one entry older than it is",

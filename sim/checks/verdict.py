@@ -51,11 +51,12 @@ def judge(
 def compare(node: Any, model: Model) -> None:
     """The tree and the sessions of a node are the model's."""
     state = node.brain.state
-    if state.tree.nodes.keys() != model.nodes.keys():
-        different = sorted(state.tree.nodes.keys() ^ model.nodes.keys())
+    nodes = dict(state.tree.walk())
+    if nodes.keys() != model.nodes.keys():
+        different = sorted(nodes.keys() ^ model.nodes.keys())
         raise Violation("state", f"node {node.id} and the model differ in {different}")
     for path, expected in model.nodes.items():
-        znode = state.tree.nodes[path]
+        znode = nodes[path]
         rows = EVERYBODY if znode.acl == EVERYBODY else tuple((row.perms, tuple(row.id)) for row in znode.acl)
         if (znode.data or b"", znode.stat(), rows) != (expected.data, expected.stat(), expected.rows):
             raise Violation("state", f"node {node.id} has {znode.stat()} {znode.data!r} at {path}, model {expected}")

@@ -96,13 +96,13 @@ def no_length_of_sheets(patch: pytest.MonkeyPatch) -> None:
 
 def no_digest_of_snapshots(patch: pytest.MonkeyPatch) -> None:
     """A node is believed whose path does not begin at the root."""
-    take = SnapshotBuilder._take_node
+    take = SnapshotBuilder._take_nodes
 
-    def _take_node(self: SnapshotBuilder, body: bytes) -> None:
+    def _take_nodes(self: SnapshotBuilder, body: bytes) -> None:
         take(self, body)
         self._state.tree.total += 1
 
-    patch.setattr(SnapshotBuilder, "_take_node", _take_node)
+    patch.setattr(SnapshotBuilder, "_take_nodes", _take_nodes)
 
 
 def no_paths_of_watches(patch: pytest.MonkeyPatch) -> None:

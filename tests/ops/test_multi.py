@@ -54,7 +54,7 @@ def test_parts_see_the_ones_before() -> None:
     assert results[5].record == Create.Result("/a/s-0000000004")
     assert isinstance(results[7].record, SetData.Result) and results[7].record.stat.version == 1
     assert results[8].record == Nothing()
-    zxids = [node.czxid for path, node in world.state.tree.nodes.items() if path.startswith("/a")]
+    zxids = [node.czxid for path, node in world.state.tree.walk() if path.startswith("/a")]
     assert zxids == [world.state.zxid] * 6, "one zxid for all"
     assert [(change.kind, change.path) for change in world.last.changes][-3:] == [(3, "/a"), (2, "/a/b"), (1, "/a/b")]
 
@@ -65,7 +65,7 @@ def test_a_failure_anywhere_leaves_no_trace(at: int) -> None:
     s = world.open()
     for path in ("/old", "/old/child", "/gone"):
         world.create(s, path)
-    before, images = world.state.tree.total, {path: node.stat() for path, node in world.state.tree.nodes.items()}
+    before, images = world.state.tree.total, {path: node.stat() for path, node in world.state.tree.walk()}
     parts = [
         create("/old/x-", 3),
         part(SetData, SetData.Request("/old", b"new", -1)),
@@ -79,7 +79,7 @@ def test_a_failure_anywhere_leaves_no_trace(at: int) -> None:
     assert results == [Part(FAILED, None, code) for code in codes]
     assert world.last.error == 0 and world.last.changes == []
     assert world.state.tree.total == before == world.state.tree.recomputed()
-    assert {path: node.stat() for path, node in world.state.tree.nodes.items()} == images
+    assert {path: node.stat() for path, node in world.state.tree.walk()} == images
     assert world.state.tree.owned(s) == [] and not world.state.tree.reapable
     assert world.create(s, "/old/x-", flags=2) == "/old/x-0000000001", "the counter is rolled back, too"
 

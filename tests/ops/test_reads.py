@@ -186,7 +186,7 @@ def test_what_may_not_be_read_is_a_name_alone(world: World) -> None:
     s = world.open()
     world.create(s, "/a/closed", b"x")
     world.create(s, "/a/closed/below")
-    world.state.tree.set_acl(world.state.tree.node("/a/closed"), (Acl(31, BOB),))
+    world.state.tree.set_acl("/a/closed", (Acl(31, BOB),))
     world.state.journal.take()
     for op, name in ((ListChildren, "closed"), (ListSubtree, "/a/closed")):
         entries = world.ask(s, op, PageRequest("/a", with_stat=True, with_data=True)).entries

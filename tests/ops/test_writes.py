@@ -219,7 +219,9 @@ def test_names_of_sequences() -> None:
     with pytest.raises(NodeExists):
         world.create(s, "/q/plain")
     assert world.create(s, "/q/a-", flags=2) == "/q/a-0000000005", "a failed create uses no number"
-    world.state.tree.node("/q").cversion = INT_MAX
+    family = world.state.tree.node("/q").family
+    assert family is not None
+    family.cversion = INT_MAX
     assert world.create(s, "/q/a-", flags=2) == "/q/a-2147483647"
     with pytest.raises(BadArguments):
         world.create(s, "/q/a-", flags=2)

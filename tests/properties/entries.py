@@ -63,7 +63,7 @@ class Player:
     def path(self) -> str:
         """Mostly a node that is there, or right below one."""
         rng = self.rng
-        path = rng.choice(list(self.world.state.tree.nodes))
+        path = rng.choice([path for path, _ in self.world.state.tree.walk()])
         if path.startswith("/zookeeper") or path.count("/") > 3 or rng.random() < 0.1:
             return "/" + rng.choice("abc")
         return path

@@ -25,9 +25,9 @@ STEPS = 120
 def nodes(state: State) -> list[object]:
     """All that the tree holds."""
     found: list[object] = []
-    for path in sorted(state.tree.nodes):
-        node = state.tree.nodes[path]
-        children = sorted(node.children) if node.children else []
+    for path, node in sorted(state.tree.walk(), key=lambda found: found[0]):
+        assert state.tree.get(path) is node
+        children = state.tree.children(node)
         found.append((path, node.data, node.acl, node.owner, node.cversion, node.stat(), children))
     found.extend((id, sorted(paths)) for id, paths in sorted(state.tree.ephemerals.items()))
     found.append(sorted(state.tree.reapable))
@@ -119,15 +119,15 @@ def test_undo_restores_everything(seed: int, changes: list[int]) -> None:
     tree = state.tree
     before, mark = images(state), state.journal.mark()
     for turn, kind in enumerate(changes):
-        node = player.rng.choice(list(tree.nodes.values()))
+        path, node = player.rng.choice(list(tree.walk()))
         if kind == 0:
-            tree.create(f"{node.path.rstrip('/')}/new{turn}", b"x", OPEN, turn % 3, 99, 99)
-        elif kind == 1 and not node.children and node.path != "/":
-            tree.delete(node, 99)
+            tree.create(f"{path.rstrip('/')}/new{turn}", b"x", OPEN, turn % 3, 99, 99)
+        elif kind == 1 and not node.children and path != "/":
+            tree.delete(path, 99)
         elif kind == 2:
-            tree.set_data(node, b"other", 99, 99)
+            tree.set_data(path, b"other", 99, 99)
         else:
-            tree.set_acl(node, OPEN)
+            tree.set_acl(path, OPEN)
     assert images(state) != before
     tree.undo(mark)
     assert images(state) == before

@@ -221,11 +221,11 @@ def tell_a_watcher_twice(case: Case) -> None:
 
 
 def change_a_node(case: Case) -> None:
-    case.nodes[1].brain.state.tree.nodes["/registers/a"].mzxid += 1
+    case.nodes[1].brain.state.tree.node("/registers/a").mzxid += 1
 
 
 def lose_a_node(case: Case) -> None:
-    del case.nodes[1].brain.state.tree.nodes["/registers/c"]
+    del case.nodes[1].brain.state.tree.node("/registers").children["c"]
 
 
 def count_wrong(case: Case) -> None:

@@ -61,7 +61,7 @@ TO_A_FOLLOWER: dict[str, tuple[Callable[[], Subject], Said, Callable[[Subject], 
     ),
     "a snapshot while serving": (subject.following, lambda a: [zab.SnapBegin(a, EPOCH, LAST, SNAP)], looks_again),
     "a chunk out of order": (subject.receiving, lambda a: [zab.SnapChunk(a, 7, False, IMAGE[2])], looks_again),
-    "a chunk that is none": (subject.receiving, lambda a: [zab.SnapChunk(a, 2, False, b"\xff" * 99)], stops),
+    "a chunk that is none": (subject.receiving, lambda a: [zab.SnapChunk(a, 2, False, b"\xff" * 999)], stops),
     "a snapshot of another zxid": (
         subject.promised,
         lambda a: [

@@ -33,6 +33,9 @@ OUTPUT_BYTES_MAX = 64 * MIB  # answers and events a client does not take; then i
 WATCHES_PER_CONNECTION_MAX = 100_000
 CONNECTIONS_MAX = 50_000  # of one node; every session may end up there
 
+# --- the tree
+PATHS_FOUND_MAX = 32_768  # paths found without a walk from the root; some 5 MB
+
 # --- batches and history
 BATCH_BYTES_MAX = MIB  # what gathers beyond it waits for the next batch; a single larger request travels alone
 BATCH_REQUESTS_MAX = 8192

@@ -1,8 +1,9 @@
 """What is known about a znode: Stat, as clients see it, and Znode, as the tree keeps it.
 
-Rules: no behaviour beyond the values. A znode's `cversion` counts created children alone, so that sequence numbers
-never repeat; clients see creations plus deletions. Its `owner` tells its kind: 0, a session id, CONTAINER, or TTL plus
-milliseconds.
+Rules: no behaviour beyond the values. A node must be small, for there may be millions: what many share is one object
+(Traits), and what only parents have is one that others do not have (Family). `cversion` counts created children alone,
+so that sequence numbers never repeat; clients see creations plus deletions. The `owner` tells a node's kind: 0, a
+session id, CONTAINER, or TTL plus milliseconds.
 """
 
 from typing import Any, NamedTuple
@@ -36,60 +37,89 @@ class Stat(NamedTuple):
     pzxid: int
 
 
+class Traits(NamedTuple):
+    """What most znodes have in common with many others. Equal ones are one object (tree/digest.py)."""
+
+    acl: AclList
+    owner: int
+    aversion: int
+    weight: int  # what they add to a node's digest
+
+
+class Family:
+    """The children of a znode that has, or once had, some."""
+
+    __slots__ = ("children", "cversion", "pzxid", "sorted")
+
+    def __init__(self, pzxid: int, cversion: int = 0) -> None:
+        self.pzxid = pzxid
+        self.cversion = cversion
+        self.children: dict[str, Znode] = {}  # by name
+        self.sorted: Any = None  # a SortedList of the names, kept once somebody has paged through many
+
+
 class Znode:
-    """One node of the tree. Only tree/tree.py writes its fields."""
+    """One node of the tree, known by its name to its parent's family. Only tree/ writes its fields."""
 
-    __slots__ = (
-        "acl",
-        "aversion",
-        "base",
-        "children",
-        "ctime",
-        "cversion",
-        "czxid",
-        "data",
-        "mtime",
-        "mzxid",
-        "names",
-        "owner",
-        "path",
-        "pzxid",
-        "seen",
-        "sum",
-        "version",
-    )
+    __slots__ = ("ctime", "czxid", "data", "family", "mtime", "mzxid", "seen", "traits", "version")
 
-    def __init__(self, path: str, data: bytes | None, acl: AclList, owner: int, zxid: int, time_ms: int) -> None:
-        self.path = path
+    def __init__(self, data: bytes | None, traits: Traits, zxid: int, time_ms: int, seen: int = 0) -> None:
         self.data = data
-        self.acl = acl
-        self.owner = owner
-        self.czxid = self.mzxid = self.pzxid = zxid
+        self.traits = traits
+        self.czxid = self.mzxid = zxid
         self.ctime = self.mtime = time_ms
-        self.version = self.cversion = self.aversion = 0
-        self.children: dict[str, Znode] | None = None
-        self.names: Any = None  # a SortedList of the children's names, kept once somebody has paged through many
-        self.base = 0  # checksum of path, ACL and data
-        self.sum = 0  # what the node adds to the digest of the tree
-        self.seen = 0  # generation of the last snapshot that holds the node, or was begun before it was created
+        self.version = 0
+        self.family: Family | None = None
+        self.seen = seen  # generation of the last snapshot that holds the node, or was begun before it was created
+
+    @property
+    def acl(self) -> AclList:
+        return self.traits.acl
+
+    @property
+    def owner(self) -> int:
+        return self.traits.owner
+
+    @property
+    def aversion(self) -> int:
+        return self.traits.aversion
+
+    @property
+    def children(self) -> dict[str, "Znode"]:
+        """Its children by name, in no order that means something."""
+        return self.family.children if self.family is not None else _CHILDLESS
+
+    @property
+    def cversion(self) -> int:
+        return self.family.cversion if self.family is not None else 0
+
+    @property
+    def pzxid(self) -> int:
+        return self.family.pzxid if self.family is not None else self.czxid
 
     @property
     def ephemeral(self) -> bool:
-        return self.owner > 0
+        return self.traits.owner > 0
 
     @property
     def container(self) -> bool:
-        return self.owner == CONTAINER
+        return self.traits.owner == CONTAINER
 
     @property
     def ttl_ms(self) -> int:
         """Its time to live, 0: it has none."""
-        return self.owner - TTL if TTL < self.owner < 0 else 0
+        owner = self.traits.owner
+        return owner - TTL if TTL < owner < 0 else 0
 
     def stat(self) -> Stat:
         """What clients see."""
-        children = len(self.children) if self.children else 0
-        changes, owner, data = 2 * self.cversion - children, self.owner, self.data
+        data, family = self.data, self.family
+        _, owner, aversion, _ = self.traits
+        if family is None:
+            pzxid, children, changes = self.czxid, 0, 0
+        else:
+            pzxid, children = family.pzxid, len(family.children)
+            changes = 2 * family.cversion - children
         fields = (
             self.czxid,
             self.mzxid,
@@ -97,10 +127,13 @@ class Znode:
             self.mtime,
             self.version,
             changes if changes <= INT_MAX else wrapped(changes),
-            self.aversion,
+            aversion,
             owner if owner > 0 else 0,
             len(data) if data else 0,
             children,
-            self.pzxid,
+            pzxid,
         )
         return tuple.__new__(Stat, fields)  # the constructor of a NamedTuple takes twice the time
+
+
+_CHILDLESS: dict[str, Znode] = {}  # never written: children are added to a Family alone

@@ -43,8 +43,8 @@ class PathStatResult(Record):
     stat: Stat
 
 
-def _create(request: Any, state: State, entry: Entry, owner: int) -> Znode:
-    """Make the node, its flags checked already."""
+def _create(request: Any, state: State, entry: Entry, owner: int) -> tuple[str, Znode]:
+    """Make the node, its flags checked already; its path, and itself."""
     path = request.path
     if "/" not in path or "\0" in path:
         raise BadArguments("a path starts with / and has no NUL", printable(path))
@@ -60,10 +60,10 @@ def _create(request: Any, state: State, entry: Entry, owner: int) -> Znode:
         raise NodeExists("", path)
     if up.ephemeral:
         raise NoChildrenForEphemerals("", path)
-    return state.tree.create(path, request.data, acl, owner, entry.zxid, entry.time_ms)
+    return path, state.tree.create(path, request.data, acl, owner, entry.zxid, entry.time_ms)
 
 
-def _plain(request: CreateRequest, state: State, entry: Entry) -> Znode:
+def _plain(request: CreateRequest, state: State, entry: Entry) -> tuple[str, Znode]:
     if not 0 <= request.flags <= CONTAINER_FLAG:  # with CONTAINER_FLAG, create makes a persistent node, as ZooKeeper's
         raise BadArguments(f"create knows no flags {request.flags}", printable(request.path))
     return _create(request, state, entry, entry.session if request.flags in _EPHEMERAL else 0)
@@ -77,7 +77,7 @@ class Create(Op, code=1, name="create", kind=Kind.WRITE):
 
     @staticmethod
     def execute(request: CreateRequest, state: State, entry: Entry) -> PathResult:
-        return PathResult(_plain(request, state, entry).path)
+        return PathResult(_plain(request, state, entry)[0])
 
 
 class Create2(Op, code=15, name="create2", kind=Kind.WRITE):
@@ -88,8 +88,8 @@ class Create2(Op, code=15, name="create2", kind=Kind.WRITE):
 
     @staticmethod
     def execute(request: CreateRequest, state: State, entry: Entry) -> PathStatResult:
-        node = _plain(request, state, entry)
-        return PathStatResult(node.path, node.stat())
+        path, node = _plain(request, state, entry)
+        return PathStatResult(path, node.stat())
 
 
 class CreateContainer(Op, code=19, name="createContainer", kind=Kind.WRITE):
@@ -102,8 +102,8 @@ class CreateContainer(Op, code=19, name="createContainer", kind=Kind.WRITE):
     def execute(request: CreateRequest, state: State, entry: Entry) -> PathStatResult:
         if request.flags != CONTAINER_FLAG:
             raise BadArguments(f"createContainer knows no flags {request.flags}", printable(request.path))
-        node = _create(request, state, entry, CONTAINER)
-        return PathStatResult(node.path, node.stat())
+        path, node = _create(request, state, entry, CONTAINER)
+        return PathStatResult(path, node.stat())
 
 
 class CreateTtl(Op, code=21, name="createTTL", kind=Kind.WRITE):
@@ -118,5 +118,5 @@ class CreateTtl(Op, code=21, name="createTTL", kind=Kind.WRITE):
             raise BadArguments(f"createTTL knows no flags {request.flags}", printable(request.path))
         if not 0 < request.ttl <= TTL_MS_MAX:
             raise BadArguments(f"a time to live is 1 to {TTL_MS_MAX} ms", printable(request.path))
-        node = _create(request, state, entry, TTL + request.ttl)
-        return PathStatResult(node.path, node.stat())
+        path, node = _create(request, state, entry, TTL + request.ttl)
+        return PathStatResult(path, node.stat())

@@ -72,7 +72,7 @@ class SetData(Op, code=5, name="setData", kind=Kind.WRITE):
             raise BadArguments("the membership is changed by reconfig alone", CONFIG)
         if not expect_version(request.version, node.version):
             raise BadVersion(f"expected {request.version}, is {node.version}", request.path)
-        state.tree.set_data(node, request.data, entry.zxid, entry.time_ms)
+        state.tree.set_data(request.path, request.data, entry.zxid, entry.time_ms)
         return StatResult(node.stat())
 
 
@@ -130,5 +130,5 @@ class SetAcl(Op, code=7, name="setACL", kind=Kind.WRITE):
         state.require(entry.session, node.acl, Perm.ADMIN)
         if not expect_version(request.version, node.aversion):
             raise BadVersion(f"expected {request.version}, is {node.aversion}", request.path)
-        state.tree.set_acl(node, acl)
+        state.tree.set_acl(request.path, acl)
         return StatResult(node.stat())

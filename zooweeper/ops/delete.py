@@ -9,7 +9,7 @@ from zooweeper.model.acl import OPEN, Perm
 from zooweeper.model.entry import Entry
 from zooweeper.model.errors import BadArguments, BadVersion, NotEmpty, TooManyNodes
 from zooweeper.model.limits import DELETE_NODES_MAX
-from zooweeper.model.paths import RESERVED, parent, printable
+from zooweeper.model.paths import RESERVED, join, parent, printable
 from zooweeper.model.stat import Znode
 from zooweeper.ops.op import Kind, Nothing, Op, State, expect_version
 
@@ -38,7 +38,7 @@ class Delete(Op, code=2, name="delete", kind=Kind.WRITE):
             raise BadVersion(f"expected {request.version}, is {node.version}", request.path)
         if node.children:
             raise NotEmpty("", request.path)
-        state.tree.delete(node, entry.zxid)
+        state.tree.delete(request.path, entry.zxid)
         return Nothing()
 
 
@@ -60,7 +60,7 @@ class DeleteContainer(Op, code=20, name="deleteContainer", kind=Kind.WRITE, clie
             raise NotEmpty("", request.path)
         if node.owner >= 0 or (node.mzxid, node.cversion) != (request.mzxid, request.cversion):
             raise BadVersion("not the node that was to be removed", request.path)
-        state.tree.delete(node, entry.zxid)
+        state.tree.delete(request.path, entry.zxid)
         return Nothing()
 
 
@@ -79,15 +79,15 @@ class DeleteRecursive(Op, code=201, name="deleteRecursive", kind=Kind.WRITE):
         up = _parent_of(request.path, state)
         state.require(entry.session, up.acl, Perm.DELETE)
         limit = min(request.limit if request.limit > 0 else DELETE_NODES_MAX, DELETE_NODES_MAX)
-        doomed = [state.tree.node(request.path)]
-        for node in doomed:  # grows while it is walked: a node stands before all below it
+        doomed = [(request.path, state.tree.node(request.path))]
+        for path, node in doomed:  # grows while it is walked: a node stands before all below it
             if not node.children:
                 continue
             if node.acl is not OPEN:
                 state.require(entry.session, node.acl, Perm.DELETE)
             if len(doomed) + len(node.children) > limit:
                 raise TooManyNodes(f"more than {limit} nodes", request.path)
-            doomed.extend(node.children[name] for name in sorted(node.children, reverse=True))
-        for node in reversed(doomed):
-            state.tree.delete(node, entry.zxid)
+            doomed.extend((join(path, name), node.children[name]) for name in sorted(node.children, reverse=True))
+        for path, _ in reversed(doomed):
+            state.tree.delete(path, entry.zxid)
         return DeleteRecursive.Result(len(doomed))

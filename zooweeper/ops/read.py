@@ -111,9 +111,8 @@ class GetAllChildrenNumber(Op, code=104, name="getAllChildrenNumber", kind=Kind.
         count, waiting = 0, [node]
         while waiting:
             children = waiting.pop().children
-            if children:
-                count += len(children)
-                waiting.extend(children.values())
+            count += len(children)
+            waiting.extend(children.values())
         return GetAllChildrenNumber.Result(count)
 
 
@@ -189,9 +188,8 @@ class ListChildren(Op, code=200, name="listChildren", kind=Kind.READ):
     @staticmethod
     def read(request: PageRequest, view: View) -> PageResult:
         node = view.readable(request.path)
-        children = node.children or {}
         names = view.state.tree.names(node, request.after)
-        return _page(request, view, ((name, children[name]) for name in names))
+        return _page(request, view, ((name, node.children[name]) for name in names))
 
 
 class ListSubtree(Op, code=202, name="listSubtree", kind=Kind.READ):
@@ -206,30 +204,30 @@ class ListSubtree(Op, code=202, name="listSubtree", kind=Kind.READ):
         prefix = request.path if request.path.endswith("/") else request.path + "/"
         if request.after and not request.after.startswith(prefix):
             raise BadArguments("after is not below path", printable(request.after))
-        return _page(request, view, _below(view, node, request.after[len(prefix) :]))
+        return _page(request, view, _below(view, request.path, node, request.after[len(prefix) :]))
 
 
-def _below(view: View, top: Znode, after: str) -> Iterator[tuple[str, Znode]]:
+def _below(view: View, path: str, top: Znode, after: str) -> Iterator[tuple[str, Znode]]:
     """All below `top` in depth-first order, those after the relative path `after`. A node that may not be read is
     shown, but not what is below it."""
     tree = view.state.tree
-    stack: list[tuple[Znode, Iterator[str]]] = []
+    stack: list[tuple[str, Znode, Iterator[str]]] = []
     node: Znode | None = top
     for name in after.split("/") if after else ():  # take up the walk where the last page ended, as far as it is there
         if node is None or not view.allowed(node.acl, Perm.READ):
             break
-        stack.append((node, tree.names(node, name)))
-        node = (node.children or {}).get(name)
+        stack.append((path, node, tree.names(node, name)))
+        path, node = join(path, name), node.children.get(name)
     else:
         if node is not None and view.allowed(node.acl, Perm.READ):
-            stack.append((node, tree.names(node)))
+            stack.append((path, node, tree.names(node)))
     while stack:
-        up, names = stack[-1]
+        above, up, names = stack[-1]
         for name in names:
-            child = (up.children or {})[name]
-            yield join(up.path, name), child
+            path, child = join(above, name), up.children[name]
+            yield path, child
             if child.children and view.allowed(child.acl, Perm.READ):
-                stack.append((child, tree.names(child)))
+                stack.append((path, child, tree.names(child)))
                 break
         else:
             stack.pop()

@@ -78,7 +78,7 @@ class AddIdentity(Op, code=-13, name="addIdentity", kind=Kind.SESSION, client=Fa
 def _end(session: Session, state: State, entry: Entry) -> None:
     """The session ends, and its ephemerals with it."""
     for path in state.tree.owned(session.id):
-        state.tree.delete(state.tree.node(path), entry.zxid)
+        state.tree.delete(path, entry.zxid)
     state.sessions.close(session)
 
 

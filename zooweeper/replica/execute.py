@@ -37,7 +37,7 @@ def adopt(state: State, batch: Batch) -> list[Change]:
     found = membership_of(batch) if batch.first == batch.last else None
     if found is None:
         return []
-    state.tree.set_data(state.tree.node(CONFIG), found.shown().encode(), batch.first, batch.time_ms)
+    state.tree.set_data(CONFIG, found.shown().encode(), batch.first, batch.time_ms)
     return state.journal.take()
 
 

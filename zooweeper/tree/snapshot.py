@@ -1,32 +1,36 @@
 """The state at exactly one zxid as a stream of chunks, while entries go on; and back.
 
 Rules: what is about to change before its turn gives its old image to the stream first; what was created since is left
-out. Begin costs one list of references; each chunk is bounded work. A stream is only believed whole: the builder checks
-order, checksum, counts and the digest of what it built.
+out. Begin costs nothing, and each chunk is bounded work (but for the list of one node's children's names). A stream is
+only believed whole: the builder checks order, checksum, counts and the digest of what it built. Nodes stand in columns
+(tree/columns.py): there may be millions of them.
 
     stream := item*          item := kind u8, length u32, body          cut into chunks anywhere
-    items  := header, (node | session)*, end
-    node   := lengths of path and data (-1: null), stat fields, path, data, ACL (nothing: open to all)
+    items  := header, (nodes | session)*, end
 """
 
 from collections import deque
+from collections.abc import Generator
 from struct import Struct
+from struct import error as StructError
 from zlib import crc32
 
 from zooweeper.codec.record import Buffer, Int, Long, Record, Secret, Vector
-from zooweeper.model.acl import OPEN, Acl, Id
+from zooweeper.model.acl import Id
 from zooweeper.model.errors import MarshallingError
 from zooweeper.model.limits import MIB, RESULTS_BYTES_MAX, SNAPSHOT_CHUNK_BYTES
+from zooweeper.model.paths import join, split
 from zooweeper.model.session import Remembered, Session
 from zooweeper.model.stat import Znode
+from zooweeper.tree.columns import Row, Run, pack_nodes, row_of, unpack_nodes
 from zooweeper.tree.state import State
 
 VERSION = 1
 ITEM_BYTES_MAX = 16 * MIB  # a session with its results: one of a large multi, or RESULTS_BYTES_MAX in all
 assert RESULTS_BYTES_MAX < ITEM_BYTES_MAX
 _ITEM = Struct("!BI")
-_HEADER, _NODE, _SESSION, _END = 1, 2, 3, 4
-_STAT = Struct("!iiqqqqqiqiq")  # not a record: there may be millions of them
+_HEADER, _NODES, _SESSION, _END = 1, 2, 3, 4
+ROW_BYTES = 64  # of a node besides its path and data, about
 
 
 class _Header(Record):
@@ -37,10 +41,6 @@ class _Header(Record):
     people: Long
     nodes: Long
     sessions: Long
-
-
-class _Rows(Record):
-    acl: Vector[Acl]
 
 
 class _Result(Record):
@@ -84,38 +84,36 @@ class SnapshotReader:
         self._state = state
         self._ready: deque[bytes] = deque()
         self._ready_bytes = 0
+        self._rows: list[Row] = []  # of nodes whose turn has come, or that have changed
+        self._rows_bytes = 0
         self._checksum = 0
-        self._nodes = list(tree.nodes.values())
-        self._sessions = sessions.values()
-        self._at = 0
+        self._walk = self._nodes(tree.root)
+        self._sessions = iter(sessions.values())
         self._open = True
         self._ended = False
         tree.generation += 1
         sessions.generation += 1
-        tree.keep, sessions.keep = self._put_node, self._put_session
+        tree.keep, sessions.keep = self._keep_node, self._put_session
         header = _Header(
             VERSION,
             self.zxid,
             state.chain,
             _signed(tree.total),
             _signed(sessions.total),
-            len(self._nodes),
-            len(self._sessions),
+            len(tree),
+            len(sessions),
         )
         self._put(_HEADER, header.encode())
 
     def next_chunk(self) -> bytes | None:
         """At most `chunk_bytes` of the stream, None after its end."""
         assert self._open or self._ended, "closed"
-        generation = self._state.tree.generation
         while self._ready_bytes < self._chunk_bytes and not self._ended:
-            at = self._at
-            self._at += 1
-            if at < len(self._nodes):
-                if self._nodes[at].seen != generation:
-                    self._put_node(self._nodes[at])
-            elif at < len(self._nodes) + len(self._sessions):
-                session = self._sessions[at - len(self._nodes)]
+            if next(self._walk, None) is not None:
+                continue
+            if self._rows:
+                self._put_rows()
+            elif (session := next(self._sessions, None)) is not None:
                 if session.seen != self._state.sessions.generation:
                     self._put_session(session)
             else:
@@ -129,8 +127,8 @@ class SnapshotReader:
         if self._open:
             self._open = False
             self._state.tree.keep = self._state.sessions.keep = None
-            self._nodes = []
-            self._sessions = []
+            self._walk.close()
+            self._rows, self._sessions = [], iter(())
 
     def _cut(self) -> bytes:
         """The next chunk from what is ready."""
@@ -152,25 +150,40 @@ class SnapshotReader:
         self._ready.append(item)
         self._ready_bytes += len(item)
 
-    def _put_node(self, node: Znode) -> None:
+    def _nodes(self, root: Znode) -> Generator[bool, None, None]:
+        """Give each node its turn, siblings after each other, and step after each few bytes."""
+        generation = self._state.tree.generation
+        waiting = [("/", root)]
+        if root.seen != generation:
+            self._put_node("", "", root)
+        while waiting:
+            path, node = waiting.pop()
+            prefix, children = join(path, ""), node.children
+            for name in list(children):  # a name may go meanwhile, and come again
+                child = children.get(name)
+                if child is None:
+                    continue
+                if child.seen != generation:
+                    self._put_node(prefix, name, child)
+                    yield True
+                if child.children:
+                    waiting.append((prefix + name, child))
+
+    def _keep_node(self, path: str, node: Znode) -> None:
         """The node as it is now, for the last time before it changes."""
+        above, name = split(path)
+        self._put_node(join(above, "") if name else "", name, node)
+
+    def _put_node(self, prefix: str, name: str, node: Znode) -> None:
         node.seen = self._state.tree.generation
-        path = node.path.encode("utf-8", "surrogatepass")
-        stat = _STAT.pack(
-            len(path),
-            -1 if node.data is None else len(node.data),
-            node.czxid,
-            node.mzxid,
-            node.pzxid,
-            node.ctime,
-            node.mtime,
-            node.version,
-            node.cversion,
-            node.aversion,
-            node.owner,
-        )
-        acl = b"" if node.acl is OPEN else _Rows(list(node.acl)).encode()
-        self._put(_NODE, b"".join((stat, path, node.data or b"", acl)))
+        self._rows.append(row_of(prefix, name, node))
+        self._rows_bytes += ROW_BYTES + len(name) + len(node.data or b"")
+        if self._rows_bytes >= self._chunk_bytes:
+            self._put_rows()
+
+    def _put_rows(self) -> None:
+        rows, self._rows, self._rows_bytes = self._rows, [], 0
+        self._put(_NODES, pack_nodes(rows))
 
     def _put_session(self, session: Session) -> None:
         session.seen = self._state.sessions.generation
@@ -198,7 +211,7 @@ class SnapshotBuilder:
         self._header: _Header | None = None
         self._checksum = 0
         self._ended = False
-        self._orphans: list[Znode] = []
+        self._orphans: list[Run] = []  # whose parent was not there yet
         self._sessions: list[Session] = []
         self._nodes = 0
 
@@ -216,7 +229,7 @@ class SnapshotBuilder:
                 raise ValueError("snapshot: something after its end")
             try:
                 self._take(kind, data[at + _ITEM.size : end])
-            except (MarshallingError, UnicodeDecodeError):
+            except (MarshallingError, UnicodeError, StructError):
                 raise ValueError("snapshot: an item cannot be read") from None
             self._checksum = crc32(data[at:end], self._checksum)
             at = end
@@ -229,9 +242,9 @@ class SnapshotBuilder:
             raise ValueError("snapshot: not complete")
         # Old images stand in the stream in the order of the changes, so a child may stand before its parent. Parents
         # have shorter paths: one pass in that order finds all.
-        for node in sorted(self._orphans, key=lambda node: node.path.count("/")):
-            if not state.tree.link(node):
-                raise ValueError(f"snapshot: {node.path!a} has no parent")
+        for run in sorted(self._orphans, key=lambda run: run.prefix.count("/")):
+            if not self._adopt(run):
+                raise ValueError(f"snapshot: {run.prefix!a} is no node")
         places = {(session.origin, session.token) for session in self._sessions}
         if not len(places) == len({session.id for session in self._sessions}) == len(self._sessions):
             raise ValueError("snapshot: two sessions with one id, or one connection")
@@ -247,8 +260,8 @@ class SnapshotBuilder:
     def _take(self, kind: int, body: bytes) -> None:
         if (kind == _HEADER) != (self._header is None):
             raise ValueError("snapshot: a header at its start, and there alone")
-        if kind == _NODE:
-            self._take_node(body)
+        if kind == _NODES:
+            self._take_nodes(body)
         elif kind == _SESSION:
             self._take_session(_Session.decode(body))
         elif kind == _HEADER:
@@ -262,27 +275,23 @@ class SnapshotBuilder:
         else:
             raise ValueError(f"snapshot: an item of unknown kind {kind}")
 
-    def _take_node(self, body: bytes) -> None:
-        if len(body) < _STAT.size:
-            raise ValueError("snapshot: a node ends too early")
-        names, length, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, owner = _STAT.unpack_from(body)
-        data_at, data_end = _STAT.size + names, _STAT.size + names + max(length, 0)
-        path = body[_STAT.size : data_at].decode("utf-8", "surrogatepass")
-        if names < 1 or data_end > len(body) or not path.startswith("/"):
-            raise ValueError(f"snapshot: {path!a} is no node")
-        acl = OPEN if data_end == len(body) else self._state.tree.interned(tuple(_Rows.decode(body[data_end:]).acl))
-        node = Znode(path, None if length < 0 else body[data_at:data_end], acl, owner, czxid, ctime)
-        # Equal numbers stay one object: a million nodes that nobody has written since are the rule.
-        if mzxid != czxid:
-            node.mzxid = mzxid
-        if pzxid != czxid:
-            node.pzxid = pzxid
-        if mtime != ctime:
-            node.mtime = mtime
-        node.version, node.cversion, node.aversion = version, cversion, aversion
-        self._nodes += 1
-        if not self._state.tree.adopt(node):
-            self._orphans.append(node)
+    def _take_nodes(self, body: bytes) -> None:
+        for run in unpack_nodes(body, self._state.tree.traits):
+            self._nodes += len(run.nodes)
+            if not self._adopt(run):
+                self._orphans.append(run)
+
+    def _adopt(self, run: Run) -> bool:
+        """Whether the parent is there."""
+        tree = self._state.tree
+        if not run.prefix:
+            if len(tree) or run.names != [""]:
+                raise ValueError("snapshot: one root alone")
+            tree.adopt_root(run.nodes[0])
+            return True
+        if not run.prefix.endswith("/") or "" in run.names or any("/" in name for name in run.names):
+            raise ValueError(f"snapshot: names that are none below {run.prefix!a}")
+        return tree.adopt(run.prefix[:-1] or "/", run.names, run.nodes)
 
     def _take_session(self, image: _Session) -> None:
         secret = image.secret or b""

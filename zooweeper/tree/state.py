@@ -8,9 +8,10 @@ from zlib import crc32
 
 from zooweeper.model.acl import OPEN, AclList, Id, allows
 from zooweeper.model.errors import NoAuth
+from zooweeper.tree.digest import MASK64
 from zooweeper.tree.journal import Journal
 from zooweeper.tree.sessions import SessionTable
-from zooweeper.tree.tree import MASK64, DataTree
+from zooweeper.tree.tree import DataTree
 
 
 class State:

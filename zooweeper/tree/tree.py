@@ -1,76 +1,128 @@
-"""The znodes: a dict by full path, the indexes beside it, and the few primitives that change them.
+"""The znodes: each in its parent's family, the indexes beside them, and the few primitives that change them.
 
 Rules: the primitives check nothing (operations in ops/ do all checks first); each records itself in the journal,
-gives the running snapshot the old image, and keeps the digest. The digest is a sum over the nodes, so one change
-costs one node, however large its data: a node's `base` is the checksum of what seldom changes, its `sum` adds the
-stat fields.
+gives the running snapshot the old image, and keeps the digest (tree/digest.py): one change costs what it changes. A
+path is walked from the root once, and found at once while it is among those last looked for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from struct import Struct
 from zlib import crc32
 
 from sortedcontainers import SortedList  # type: ignore[import-untyped]
 
 from zooweeper.model.acl import OPEN, READ_ONLY, AclList
 from zooweeper.model.errors import NoNode
-from zooweeper.model.paths import CONFIG, printable, split
-from zooweeper.model.stat import Znode, wrapped
+from zooweeper.model.limits import PATHS_FOUND_MAX
+from zooweeper.model.paths import CONFIG, join, printable, split
+from zooweeper.model.stat import INT_MAX, Family, Znode, wrapped
 from zooweeper.ops.delete import DeleteContainer
+from zooweeper.tree.digest import (
+    BORN,
+    CVERSION,
+    DATA,
+    MASK64,
+    MTIME,
+    MZXID,
+    PLAIN,
+    PZXID,
+    TIMES,
+    VERSION,
+    TraitsTable,
+    key_of,
+    weigh,
+)
 from zooweeper.tree.journal import Change, ChangeKind, Journal
 
-MASK64 = (1 << 64) - 1
 NEVER_USED_MS = 300_000  # a container that never had a child goes after this long
-NAMES_KEPT_MIN = 256  # with more children than this, name order is kept once it was asked for
-_STAT = Struct("!qqqqqqqqq")
-_ACLS_MAX = 1024
-
-
-def _acl_bytes(acl: AclList) -> bytes:
-    """An ACL as the digest sees it."""
-    return "".join(f"{perms}:{scheme}:{name}\n" for perms, (scheme, name) in acl).encode("utf-8", "surrogatepass")
-
-
-_OPEN_BYTES = _acl_bytes(OPEN)
+SORTED_KEPT_MIN = 256  # with more children than this, their order is kept once it was asked for
+_change = partial(tuple.__new__, Change)  # the constructor of a NamedTuple takes twice the time
+_CREATED, _DELETED, _DATA, _ACL = ChangeKind.CREATED, ChangeKind.DELETED, ChangeKind.DATA, ChangeKind.ACL
 
 
 class DataTree:
-    __slots__ = ("_acls", "bytes", "ephemerals", "generation", "journal", "keep", "nodes", "reapable", "total")
+    __slots__ = (
+        "_count",
+        "_found",
+        "bytes",
+        "ephemerals",
+        "generation",
+        "journal",
+        "keep",
+        "reapable",
+        "root",
+        "total",
+        "traits",
+    )
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.nodes: dict[str, Znode] = {}
+        self.root = Znode(b"", PLAIN, 0, 0)
+        self._count = 0  # of nodes
+        self._found: dict[str, Znode] = {}  # by path: some that were looked for, forgotten when they are many
         self.ephemerals: dict[int, dict[str, None]] = {}  # paths by session
         self.reapable: dict[str, None] = {}  # containers and nodes with a time to live
+        self.traits = TraitsTable()
         self.total = 0  # the digest
         self.bytes = 0  # of paths (as characters) and data
         self.generation = 0  # number of the last snapshot begun
-        self.keep: Callable[[Znode], None] | None = None  # takes the old image of a node for the running snapshot
-        self._acls: dict[AclList, AclList] = {}  # equal lists are one object; a cache, forgotten when full
+        self.keep: Callable[[str, Znode], None] | None = None  # takes a node's old image for the running snapshot
 
     def plant(self) -> None:
         """The built-in nodes of a fresh state. They do not count as created children."""
-        for path in ("/", "/zookeeper", "/zookeeper/quota", CONFIG):
-            config = path == CONFIG
-            node = Znode(path, b"", READ_ONLY if config else OPEN, 0, 0, 0)
-            node.version = node.aversion = -1 if config else 0
-            self.adopt(node)
+        self.adopt_root(Znode(b"", PLAIN, 0, 0))
+        for path in ("/zookeeper", "/zookeeper/quota", CONFIG):
+            version = -1 if path == CONFIG else 0
+            node = Znode(b"", self.traits.of(READ_ONLY if version else OPEN, 0, version), 0, 0)
+            node.version = version
+            above, name = split(path)
+            self.adopt(above, [name], [node])
 
     # --- looking
 
+    def get(self, path: str) -> Znode | None:
+        """The znode, or None."""
+        return self._found.get(path) or self._walk(path)
+
     def node(self, path: str) -> Znode:
         """The znode. NoNode if there is none."""
-        node = self.nodes.get(path)
+        node = self._found.get(path) or self._walk(path)
         if node is None:
             raise NoNode("", printable(path))
         return node
 
-    def get(self, path: str) -> Znode | None:
-        return self.nodes.get(path)
+    def _walk(self, path: str) -> Znode | None:
+        """Look for a path that is not among those found last."""
+        if not self._count or path[:1] != "/":
+            return None
+        above, _, name = path.rpartition("/")
+        up = self._found.get(above) if above != "/" else None  # that is no one's path before a slash
+        if up is not None:
+            node = up.children.get(name)
+        else:
+            node = self.root
+            for name in path[1:].split("/") if path != "/" else ():
+                node = node.children.get(name)
+                if node is None:
+                    break
+        if node is not None:
+            if len(self._found) >= PATHS_FOUND_MAX:
+                self._found.clear()
+            self._found[path] = node
+        return node
+
+    def walk(self) -> Iterator[tuple[str, Znode]]:
+        """All paths and nodes, a parent before its children, else in no order that means something. The tree must not
+        change meanwhile."""
+        waiting = [("/", self.root)] if self._count else []
+        while waiting:
+            path, node = waiting.pop()
+            yield path, node
+            waiting += [(join(path, name), child) for name, child in node.children.items()]
 
     def __len__(self) -> int:
-        return len(self.nodes)
+        return self._count
 
     def owned(self, session: int) -> list[str]:
         """The ephemerals of a session, in path order."""
@@ -78,19 +130,22 @@ class DataTree:
 
     def names(self, node: Znode, after: str = "") -> Iterator[str]:
         """The children's names in order, those after `after`. The node must not change meanwhile."""
-        children = node.children
-        if not children:
+        family = node.family
+        if family is None:
             return iter(())
-        if node.names is None:
-            if len(children) < NAMES_KEPT_MIN:
-                return iter(sorted(name for name in children if name > after))
-            node.names = SortedList(children)
-        names: Iterator[str] = node.names.irange(after, None, (False, True)) if after else iter(node.names)
+        if family.sorted is None:
+            if len(family.children) < SORTED_KEPT_MIN:
+                return iter(sorted(name for name in family.children if name > after))
+            family.sorted = SortedList(family.children)
+        names: Iterator[str] = family.sorted.irange(after, None, (False, True)) if after else iter(family.sorted)
         return names
 
     def children(self, node: Znode) -> list[str | None]:
         """All children's names in order."""
-        return [*(node.names if node.names is not None else sorted(node.children or ()))]
+        family = node.family
+        if family is None:
+            return []
+        return [*(family.sorted if family.sorted is not None else sorted(family.children))]
 
     def sweep(self, now_ms: int, limit: int) -> list[bytes]:
         """Bodies of deleteContainer for what may go: containers whose children have gone, or that nobody used for
@@ -98,7 +153,7 @@ class DataTree:
         return list(islice((body for path in self.reapable if (body := self._reap(path, now_ms))), limit))
 
     def _reap(self, path: str, now_ms: int) -> bytes:
-        node = self.nodes[path]
+        node = self.node(path)
         if node.children:
             return b""
         age_ms = now_ms - node.mtime
@@ -110,65 +165,67 @@ class DataTree:
     def create(self, path: str, data: bytes | None, acl: AclList, owner: int, zxid: int, time_ms: int) -> Znode:
         """Add a node below an existing parent."""
         above, name = split(path)
-        up = self.nodes[above]
-        node = Znode(path, data, self.interned(acl), owner, zxid, time_ms)
-        node.seen = self.generation
-        self.journal.changes.append(
-            Change(ChangeKind.CREATED, path, node.acl, up.acl, node, up, (up.cversion, up.pzxid, up.sum), self.total)
-        )
-        self._touch(up)
-        up.cversion += 1
-        up.pzxid = zxid
-        self._resum(up)
-        self._rebase(node)
-        self._link(up, name, node)
+        up = self.node(above)
+        if self.keep is not None and up.seen != self.generation:
+            self.keep(above, up)
+        traits = self.traits.of(acl, owner)
+        node = Znode(data, traits, zxid, time_ms, self.generation)
+        family = up.family or self._begin(up)
+        before = (family.cversion, family.pzxid)
+        self.journal.changes.append(_change((_CREATED, path, acl, up.traits.acl, node, up, before, self.total)))
+        weight = traits.weight + BORN * zxid + TIMES * time_ms + DATA * crc32(data or b"")
+        risen = CVERSION + PZXID * (zxid - family.pzxid)
+        self.total = (self.total + key_of(path) * weight + key_of(above) * risen) & MASK64
+        family.cversion += 1
+        family.pzxid = zxid
+        self._link(path, name, family, node)
         return node
 
-    def delete(self, node: Znode, zxid: int) -> None:
+    def delete(self, path: str, zxid: int) -> None:
         """Remove a node that has no children."""
-        assert not node.children, node.path
-        above, name = split(node.path)
-        up = self.nodes[above]
-        self.journal.changes.append(
-            Change(
-                ChangeKind.DELETED,
-                node.path,
-                node.acl,
-                up.acl,
-                node,
-                up,
-                (up.cversion, up.pzxid, up.sum),
-                self.total,
-            )
-        )
-        self._touch(node)
-        self._touch(up)
-        up.pzxid = zxid
-        self._resum(up)
-        self.total = (self.total - node.sum) & MASK64
-        self._unlink(up, name, node)
+        above, name = split(path)
+        node, up = self.node(path), self.node(above)
+        assert not node.children, path
+        family = up.family
+        assert family is not None
+        before = (family.cversion, family.pzxid)
+        acl = node.traits.acl
+        self.journal.changes.append(_change((_DELETED, path, acl, up.traits.acl, node, up, before, self.total)))
+        self._touch(path, node)
+        self._touch(above, up)
+        risen = PZXID * (zxid - family.pzxid)
+        self.total = (self.total - key_of(path) * weigh(node) + key_of(above) * risen) & MASK64
+        family.pzxid = zxid
+        self._unlink(path, name, family, node)
 
-    def set_data(self, node: Znode, data: bytes | None, zxid: int, time_ms: int) -> None:
+    def set_data(self, path: str, data: bytes | None, zxid: int, time_ms: int) -> None:
         """Replace the data; the version rises by one, and jumps over -1, which means any and stays (of CONFIG)."""
-        before = (node.data, node.mzxid, node.mtime, node.version, node.base, node.sum)
-        self.journal.changes.append(Change(ChangeKind.DATA, node.path, node.acl, (), node, None, before, self.total))
-        self._touch(node)
-        self.bytes += len(data or b"") - len(node.data or b"")
+        node = self.node(path)
+        old, version = node.data, node.version
+        before = (old, node.mzxid, node.mtime, version)
+        self.journal.changes.append(_change((_DATA, path, node.traits.acl, (), node, None, before, self.total)))
+        if self.keep is not None and node.seen != self.generation:
+            self.keep(path, node)
+        new, old = data or b"", old or b""
+        risen = version + 1
+        if not 0 < risen <= INT_MAX:
+            risen = version if version == -1 else wrapped(risen) if version != -2 else 0
+        weight = MZXID * (zxid - node.mzxid) + MTIME * (time_ms - node.mtime) + VERSION * (risen - version)
+        self.total = (self.total + key_of(path) * (weight + DATA * (crc32(new) - crc32(old)))) & MASK64
+        self.bytes += len(new) - len(old)
         node.data = data
         node.mzxid = zxid
         node.mtime = time_ms
-        if node.version != -1:
-            node.version = wrapped(node.version + 1) if node.version != -2 else 0
-        self._rebase(node)
+        node.version = risen
 
-    def set_acl(self, node: Znode, acl: AclList) -> None:
+    def set_acl(self, path: str, acl: AclList) -> None:
         """Replace the ACL; the aversion rises by one."""
-        before = (node.acl, node.aversion, node.base, node.sum)
-        self.journal.changes.append(Change(ChangeKind.ACL, node.path, node.acl, (), node, None, before, self.total))
-        self._touch(node)
-        node.acl = self.interned(acl)
-        node.aversion = wrapped(node.aversion + 1) if node.aversion != -2 else 0
-        self._rebase(node)
+        node = self.node(path)
+        old = node.traits
+        self.journal.changes.append(_change((_ACL, path, old.acl, (), node, None, (old,), self.total)))
+        self._touch(path, node)
+        node.traits = self.traits.of(acl, old.owner, wrapped(old.aversion + 1) if old.aversion != -2 else 0)
+        self.total = (self.total + key_of(path) * (node.traits.weight - old.weight)) & MASK64
 
     def undo(self, mark: int) -> None:
         """Take back all changes since `mark`: the tree is as it was, digest included."""
@@ -177,112 +234,94 @@ class DataTree:
             change = changes.pop()
             node, up = change.node, change.parent
             if up is not None:
-                up.cversion, up.pzxid, up.sum = change.before
-                name = split(change.path)[1]
-                if change.kind is ChangeKind.CREATED:
-                    self._unlink(up, name, node)
+                family, name = up.family, split(change.path)[1]
+                assert family is not None
+                family.cversion, family.pzxid = change.before
+                if change.kind is _CREATED:
+                    self._unlink(change.path, name, family, node)
                 else:
-                    self._link(up, name, node)
-            elif change.kind is ChangeKind.DATA:
+                    self._link(change.path, name, family, node)
+            elif change.kind is _DATA:
                 self.bytes += len(change.before[0] or b"") - len(node.data or b"")
-                node.data, node.mzxid, node.mtime, node.version, node.base, node.sum = change.before
+                node.data, node.mzxid, node.mtime, node.version = change.before
             else:
-                node.acl, node.aversion, node.base, node.sum = change.before
+                (node.traits,) = change.before
             self.total = change.total
 
-    def adopt(self, node: Znode) -> bool:
-        """Put a node in its place with its fields as they are (built-in, or from a snapshot). False: its parent is not
-        there yet."""
-        self._rebase(node)
-        if node.path == "/":
-            self.nodes["/"] = node
-            return True
-        return self.link(node)
+    def adopt(self, above: str, names: Sequence[str], nodes: Sequence[Znode]) -> bool:
+        """Put siblings in their places with their fields as they are (built-in, or from a snapshot). False: `above` is
+        not there yet. ValueError: a name stands there twice."""
+        up = self.get(above)
+        if up is None:
+            return False
+        children = (up.family or self._begin(up)).children
+        count = len(children)
+        children.update(zip(names, nodes, strict=True))
+        if len(children) != count + len(nodes):
+            raise ValueError(f"snapshot: two children of {above!a} with one name")
+        prefix = join(above, "")
+        start, total = crc32(prefix.encode()), 0
+        for name, node in zip(names, nodes, strict=True):
+            total += (crc32(name.encode(), start) << 1 | 1) * weigh(node)
+            if node.traits.owner:
+                self._own(prefix + name, node.traits.owner)
+        self.total = (self.total + total) & MASK64
+        self._count += len(nodes)
+        self.bytes += len(prefix) * len(nodes) + sum(map(len, names)) + sum(len(node.data or b"") for node in nodes)
+        return True
 
-    def link(self, node: Znode) -> bool:
-        """Adopt, for a node that waited for its parent."""
-        above, name = split(node.path)
-        up = self.nodes.get(above)
-        if up is not None:
-            self._link(up, name, node)
-        return up is not None
-
-    def interned(self, acl: AclList) -> AclList:
-        """The one object for this list."""
-        if acl is OPEN or acl == OPEN:
-            return OPEN
-        if len(self._acls) > _ACLS_MAX:
-            self._acls.clear()
-        return self._acls.setdefault(acl, acl)
+    def adopt_root(self, node: Znode) -> None:
+        """Begin an empty tree with this root."""
+        assert not self._count
+        self.root, self._count = node, 1
+        self.total = key_of("/") * weigh(node) & MASK64
+        self.bytes = 1 + len(node.data or b"")
 
     def recomputed(self) -> int:
         """The digest from nothing but the nodes; equal to `total`, or there is a defect."""
-        total = 0
-        for node in self.nodes.values():
-            total += crc32(self._packed(node), crc32(node.data or b"", self._head(node)))
-        return total & MASK64
+        return sum(key_of(path) * weigh(node) for path, node in self.walk()) & MASK64
 
-    def _link(self, up: Znode, name: str, node: Znode) -> None:
-        if up.children is None:
-            up.children = {}
-        up.children[name] = node
-        if up.names is not None:
-            up.names.add(name)
-        self.nodes[node.path] = node
-        self.bytes += len(node.path) + len(node.data or b"")
-        if node.owner > 0:
-            self.ephemerals.setdefault(node.owner, {})[node.path] = None
-        elif node.owner:
-            self.reapable[node.path] = None
+    @staticmethod
+    def _begin(up: Znode) -> Family:
+        """The family of a node that has had no child yet."""
+        up.family = Family(up.czxid)
+        return up.family
 
-    def _unlink(self, up: Znode, name: str, node: Znode) -> None:
-        assert up.children is not None
-        del up.children[name]
-        if not up.children:
-            up.children = up.names = None
-        elif up.names is not None:
-            up.names.remove(name)
-        del self.nodes[node.path]
-        self.bytes -= len(node.path) + len(node.data or b"")
-        if node.owner > 0:
-            owned = self.ephemerals[node.owner]
-            del owned[node.path]
+    def _link(self, path: str, name: str, family: Family, node: Znode) -> None:
+        family.children[name] = node
+        if family.sorted is not None:
+            family.sorted.add(name)
+        self._count += 1
+        self.bytes += len(path) + len(node.data or b"")
+        if node.traits.owner:
+            self._own(path, node.traits.owner)
+
+    def _own(self, path: str, owner: int) -> None:
+        """Index a node that goes by itself."""
+        if owner > 0:
+            self.ephemerals.setdefault(owner, {})[path] = None
+        else:
+            self.reapable[path] = None
+
+    def _unlink(self, path: str, name: str, family: Family, node: Znode) -> None:
+        del family.children[name]
+        if not family.children:
+            family.children, family.sorted = {}, None
+        elif family.sorted is not None:
+            family.sorted.remove(name)
+        self._found.pop(path, None)
+        self._count -= 1
+        self.bytes -= len(path) + len(node.data or b"")
+        owner = node.traits.owner
+        if owner > 0:
+            owned = self.ephemerals[owner]
+            del owned[path]
             if not owned:
-                del self.ephemerals[node.owner]
-        elif node.owner:
-            del self.reapable[node.path]
+                del self.ephemerals[owner]
+        elif owner:
+            del self.reapable[path]
 
-    def _touch(self, node: Znode) -> None:
+    def _touch(self, path: str, node: Znode) -> None:
         """Before a node changes: the running snapshot gets its old image, unless it has it."""
         if self.keep is not None and node.seen != self.generation:
-            self.keep(node)
-
-    @staticmethod
-    def _head(node: Znode) -> int:
-        start = crc32(node.path.encode("utf-8", "surrogatepass"))
-        return crc32(_OPEN_BYTES if node.acl is OPEN else _acl_bytes(node.acl), start)
-
-    @staticmethod
-    def _packed(node: Znode) -> bytes:
-        return _STAT.pack(
-            node.czxid,
-            node.mzxid,
-            node.pzxid,
-            node.ctime,
-            node.mtime,
-            node.version,
-            node.cversion,
-            node.aversion,
-            node.owner,
-        )
-
-    def _rebase(self, node: Znode) -> None:
-        """The node's path, ACL or data are new."""
-        node.base = crc32(node.data or b"", self._head(node))
-        self._resum(node)
-
-    def _resum(self, node: Znode) -> None:
-        """Its stat fields are new."""
-        new = crc32(self._packed(node), node.base)
-        self.total = (self.total - node.sum + new) & MASK64
-        node.sum = new
+            self.keep(path, node)
