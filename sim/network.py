@@ -13,6 +13,7 @@ What the real transport (transport/peers.py) adds to that, and what it excludes:
   if the sender's brain sends it again on the new stream.
 - A machine that loses power says nothing: its peers hold the stream open until keepalive, and refuse the node's next
   process until then.
+- With `lanes`, what is sent goes through lanes.py: the broadcast travels beside the stream, as in the product.
 """
 
 import random
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sim.lanes import Frame, Joint, LaneEnd
 from sim.marks import Marks
 from sim.world import MS, World
 from zooweeper.model.members import Membership
@@ -139,17 +141,21 @@ class Stream:
         self.broken = False
         self.silent = False  # the process at one end vanished without a word
         self.open = dict.fromkeys(pair, False)
-        self.pipes = {
-            to: Pipe(network.world, network.chance, network.qualities(self.other(to), to), partial(self._arrive, to))
-            for to in pair
-        }
+        self.pipes = {to: network.pipe(self.other(to), to, partial(self._arrive, to)) for to in pair}
         for node in pair:
             self.pipes[node].push(PeerUp(self.other(node)))
+        self.joint = Joint(self) if network.lanes else None
 
     def other(self, node: int) -> int:
         return self.pair[1] if node == self.pair[0] else self.pair[0]
 
     def _arrive(self, to: int, item: Any) -> None:
+        if self.joint is not None and isinstance(item, Frame):
+            self.joint.arrive(to, item)
+            return
+        if self.joint is not None and isinstance(item, LaneEnd):
+            self.joint.give_up(to, item)
+            return
         if isinstance(item, PeerDown):
             self.end(to)
             return
@@ -172,6 +178,8 @@ class Stream:
         pipe = self.pipes[node]
         if not pipe.closed:
             pipe.close()
+            if self.joint is not None:
+                self.joint.leave(node)
             if self.open[node]:
                 self.open[node] = False
                 self.network.nodes[node].step(PeerDown(self.other(node)))
@@ -203,6 +211,13 @@ class Stream:
             self.pipes[self.other(node)].lose_some()
             self.down_later(self.other(node))
         self.break_up()
+        if self.joint is not None:
+            self.joint.leave(node)
+
+    def all_pipes(self, to: int) -> list[Pipe]:
+        """Whatever leads to `to`."""
+        lane = self.joint.pipes.get(to) if self.joint is not None else None
+        return [self.pipes[to]] if lane is None else [self.pipes[to], lane]
 
     def down_later(self, node: int) -> None:
         delay_us = self.network.chance.randrange(KEEPALIVE_US)
@@ -213,11 +228,17 @@ class Network:
     """All streams of the ensemble. `nodes` must have `alive` and `step(event)`."""
 
     def __init__(
-        self, world: World, quality: Quality, reconnect_ms: tuple[int, int] = (20, 200), wire: bool = False
+        self,
+        world: World,
+        quality: Quality,
+        reconnect_ms: tuple[int, int] = (20, 200),
+        wire: bool = False,
+        lanes: bool = False,
     ) -> None:
-        """`wire`: messages pass through their encoding on the way."""
+        """`wire`: messages pass through their encoding on the way. `lanes`: streams get lanes beside them."""
         self.world = world
         self.wire = wire
+        self.lanes = lanes
         self.chance = world.chance("network")
         self.quality = quality
         self.reconnect_ms = reconnect_ms
@@ -239,6 +260,10 @@ class Network:
         direction, slow = (source, to), self.slow
         return lambda: slow.get(direction, self.quality)
 
+    def pipe(self, source: int, to: int, deliver: Callable[[Any], None]) -> Pipe:
+        """A new way from one node to another."""
+        return Pipe(self.world, self.chance, self.qualities(source, to), deliver)
+
     def start(self) -> None:
         """Once, when `nodes` is filled: every pair tries to connect from now on."""
         for a in sorted(self.nodes):
@@ -252,7 +277,10 @@ class Network:
         if stream is not None and stream.open[source] and not stream.broken:
             if self.wire:
                 (message,) = messages_from(frame_from(next(frames([message]))))
-            stream.pipes[to].push(Received(source, message))
+            if stream.joint is not None:
+                stream.joint.send(source, message)
+            else:
+                stream.pipes[to].push(Received(source, message))
 
     def set_members(self, node: int, membership: Membership) -> None:
         """It is connected with these from now on; who has gone keeps its stream for a while, to hear of it."""
@@ -285,6 +313,22 @@ class Network:
         if stream is not None:
             stream.break_up()
 
+    def break_lane(self, a: int, b: int) -> bool:
+        """The lane of the pair breaks, and nothing else. False: there is none."""
+        stream = self.streams.get((min(a, b), max(a, b)))
+        if stream is None or stream.joint is None or stream.broken or not stream.joint.pipes:
+            return False
+        stream.joint.break_up()
+        return True
+
+    def cut_lane(self, source: int, to: int, cut: bool) -> bool:
+        """Nothing passes on the lane from `source` to `to`, or does again. False: there is none."""
+        stream = self.streams.get((min(source, to), max(source, to)))
+        if stream is None or stream.joint is None or not stream.joint.pipes:
+            return False
+        stream.joint.pipes[to].block(cut or bool(self.cut.get((source, to))))
+        return True
+
     def leave_pair(self, a: int, b: int) -> None:
         """The stream of the pair breaks, if there is one, and one side does not notice."""
         stream = self.streams.get((min(a, b), max(a, b)))
@@ -304,7 +348,8 @@ class Network:
         self.cut[source, to] = cut
         stream = self.streams.get((min(source, to), max(source, to)))
         if stream is not None and not stream.broken:
-            stream.pipes[to].block(cut)
+            for pipe in stream.all_pipes(to):
+                pipe.block(cut)
 
     def heal(self) -> None:
         """All directions are open again."""
@@ -319,8 +364,9 @@ class Network:
                 self.cut_direction(source, to, False)
         for (a, b), stream in self.streams.items():
             if a in nodes and b in nodes:
-                for pipe in stream.pipes.values():
-                    pipe.hasten()
+                for to in stream.pair:
+                    for pipe in stream.all_pipes(to):
+                        pipe.hasten()
 
     def _of(self, node: int) -> list[Stream]:
         return [stream for pair, stream in self.streams.items() if node in pair]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from sim.network import AWFUL, LAN, SLOW, Quality
 from zooweeper.model import limits
-from zooweeper.model.config import Timing
+from zooweeper.model.config import FAST, GRPC, Timing
 
 QUALITIES: dict[str, Quality] = {quality.name: quality for quality in (LAN, SLOW, AWFUL)}
 MEMBERSHIP = "membership"  # the nemesis
@@ -44,6 +44,7 @@ class Options:
     chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES  # small: a snapshot takes many pieces, and changes fall in between
     observers: int = 0  # members that never count, by the settings
     spares: int = 0  # nodes that run, and that nobody knows until somebody takes them in
+    carrier: str = GRPC  # of the broadcast between nodes: FAST, lanes beside the streams
 
     def __str__(self) -> str:
         return " ".join(f"{field.name}={words(getattr(self, field.name))}" for field in fields(self))
@@ -83,6 +84,7 @@ def draw(chance: random.Random, nemeses: Sequence[str], workloads: Sequence[str]
         some(chance, workloads, 1),
         chance.choice((300, 2000, limits.SNAPSHOT_CHUNK_BYTES)),
         chance.choice((0, 0, 0, 1, 2)),
+        carrier=chance.choice((FAST, FAST, GRPC)),
     )
     return replace(options, spares=chance.randint(1, 2)) if MEMBERSHIP in options.nemeses else options
 

@@ -22,7 +22,7 @@ from sim.plan import Plan, Strike
 from sim.store import DiskStore
 from sim.work import AgreementWork, ServiceWork, Work
 from sim.world import MS, SECOND, Violation, World
-from zooweeper.model.config import Member
+from zooweeper.model.config import FAST, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.model.members import of_settings
 from zooweeper.model.zxid import show
@@ -93,7 +93,7 @@ def build(
     world: World, options: Options, make: Callable[[int, tuple[Member, ...]], Callable[[Recovered, int], Brain]]
 ) -> tuple[Ensemble, Ledger]:
     """Nodes that know one another, and spare ones that know them, watched by a ledger; none is started."""
-    network = Network(world, QUALITIES[options.network], wire=options.wire)
+    network = Network(world, QUALITIES[options.network], wire=options.wire, lanes=options.carrier == FAST)
     timing = TIMINGS[options.timing]
     network.parting_us = 2 * timing.silence_ms * MS
     voters = range(1, options.voters + 1)

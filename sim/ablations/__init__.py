@@ -12,6 +12,7 @@ from sim.ablations.agreement import AGREEMENT
 from sim.ablations.clients import CLIENTS
 from sim.ablations.election import ELECTION
 from sim.ablations.execution import EXECUTION
+from sim.ablations.lanes import LANES
 from sim.ablations.members import MEMBERS
 from sim.ablations.patch import Ablation, patched
 from sim.ablations.reads import READS
@@ -29,6 +30,7 @@ ABLATIONS: dict[str, Ablation] = {
     **WATCHES,
     **CLIENTS,
     **MEMBERS,
+    **LANES,
 }
 
 

@@ -23,6 +23,7 @@ NEMESES: dict[str, Nemesis] = {
     "flap": Nemesis(links.flap, 3000),
     "slow_link": Nemesis(links.slow_link, 2000),
     "break_stream": Nemesis(links.break_stream, 600),
+    "break_lane": Nemesis(links.break_lane, 400),
     "break_all": Nemesis(links.break_all, 1500),
     "pause": Nemesis(processes.pause, 2000),
     "restart": Nemesis(processes.restart, 1500),

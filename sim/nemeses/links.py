@@ -152,6 +152,24 @@ def break_stream(ensemble: Ensemble, chance: random.Random) -> None:
         ensemble.network.leave_pair(a, b)
 
 
+def break_lane(ensemble: Ensemble, chance: random.Random) -> None:
+    """A lane breaks beside a stream that lives, or stands still in one direction until somebody gives it up."""
+    if len(ensemble.nodes) < 2:
+        return
+    a, b = chance.sample([node.id for node in ensemble.nodes], 2)
+    for pair in [(a, b)] if chance.random() < 0.5 else [(a, node.id) for node in ensemble.nodes if node.id != a]:
+        if chance.random() < 0.6:
+            if ensemble.network.break_lane(*pair):
+                ensemble.world.mark("a lane broke")
+        elif ensemble.network.cut_lane(*pair, True):
+            ensemble.world.mark("a lane stood still")
+            ensemble.later(chance.randrange(*CUT_US), _mend_lane, ensemble, pair)
+
+
+def _mend_lane(ensemble: Ensemble, pair: Direction) -> None:
+    ensemble.network.cut_lane(*pair, False)
+
+
 def break_all(ensemble: Ensemble, chance: random.Random) -> None:
     """All streams of one node, or of all nodes, break at once."""
     ids = [node.id for node in ensemble.nodes]

@@ -50,6 +50,8 @@ SLICE = (
     "client_reuses_numbers",
     "only_the_old_members_count",
     "observers_count",
+    "lane_loses_unconfirmed",
+    "lanes_unordered",
 )
 
 

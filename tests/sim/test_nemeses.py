@@ -35,6 +35,13 @@ BITES: dict[str, tuple[str, ...]] = {
     "flap": ("a link flapped",),
     "slow_link": ("a slow link",),
     "break_stream": ("a stream broke", "a stream broke for one side", "a new stream while the old one was read"),
+    "break_lane": (
+        "a lane broke",
+        "a lane stood still",
+        "a lane was stalled",
+        "a message came before its turn, or twice",
+        "a message went again over the stream",
+    ),
     "break_all": ("many streams broke",),
     "pause": ("a process went on", "an old leader woke up", "a clock stood still"),
     "restart": ("a node was restarted in good order",),

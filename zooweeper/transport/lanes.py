@@ -15,6 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from zooweeper.model.limits import LANE_CONFIRM_BYTES, LANE_KEPT_BYTES_MAX, PEER_QUEUE_BYTES_MAX
+from zooweeper.zab.messages import Ack, BarrierAnswer, BarrierAsk, Commit, Forward, Ping, Pong, Propose
+
+FAST_MESSAGES = frozenset((Propose, Ack, Commit, Ping, Pong, Forward, BarrierAsk, BarrierAnswer))
+"""What belongs on the lane: the broadcast. Pings are part of it, for a linearizable read waits for a round of them."""
 
 STALLED_TICKS = 4  # without a confirmation, while one is due: the lane is given up
 

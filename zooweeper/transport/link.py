@@ -13,21 +13,8 @@ from zooweeper.model.limits import PEER_QUEUE_BYTES_MAX
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
 from zooweeper.transport.lane import Lane
-from zooweeper.transport.lanes import Lanes
-from zooweeper.zab.messages import (
-    Ack,
-    BarrierAnswer,
-    BarrierAsk,
-    Commit,
-    Forward,
-    Message,
-    Ping,
-    Pong,
-    Propose,
-)
-
-FAST_MESSAGES = frozenset((Propose, Ack, Commit, Ping, Pong, Forward, BarrierAsk, BarrierAnswer))
-"""What belongs on the lane: the broadcast. Pings are part of it, for a linearizable read waits for a round of them."""
+from zooweeper.transport.lanes import FAST_MESSAGES, Lanes
+from zooweeper.zab.messages import Message
 
 Write = Callable[[bytes], Awaitable[None]]
 
