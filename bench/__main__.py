@@ -1,4 +1,4 @@
-"""`python -m bench bars [NAME…]`, `python -m bench speed` and `python -m bench chaos`.
+"""`python -m bench bars [NAME…]`, `speed`, `chaos` and `compare`.
 
 Rules: results on stdout as a table or JSON, progress on stderr. Exit code 1 when a bar is missed or could not be
 measured, or a promise broken, 2 for a wrong invocation.
@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from bench import chaos, speed
 from bench.bars import BARS
+from bench.compare import command as comparison
 from bench.figures import Bar, as_json, bars_table
 from bench.load import Stuck
 from bench.say import Say
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   python -m bench bars start leader-kills   these two
   python -m bench speed -o json             operations per second, latency, CPU
   python -m bench chaos --seconds 300       random faults, every promise checked
+  python -m bench compare                   beside Apache ZooKeeper and etcd; compare --help
 """
 
 
@@ -36,9 +38,18 @@ def main() -> int:
     faults.add_argument("--seconds", type=float, default=60.0)
     faults.add_argument("--seed", type=int, default=1)
     faults.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7, 9))
+    beside = commands.add_parser(
+        "compare",
+        help="ratios to Apache ZooKeeper and etcd, on this machine",
+        epilog=comparison.EXAMPLES,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    comparison.add_arguments(beside)
     for command in (bars, fast, faults):
         command.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
+    if arguments.command == "compare":
+        return comparison.compare(arguments)
     if arguments.command == "speed":
         rows = asyncio.run(speed.measure(Say()))
         print(speed.as_json(rows) if arguments.output == "json" else speed.table(rows))

@@ -302,3 +302,9 @@ def first_match(command: Sequence[str], pattern: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "?"
+
+
+RIVALS: dict[str, tuple[Callable[[Path], Servers], Callable[[], str]]] = {
+    "zookeeper": (ZooKeeper, missing_zookeeper),
+    "etcd": (Etcd, missing_etcd),
+}
