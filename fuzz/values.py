@@ -26,7 +26,7 @@ from zooweeper.ops.create import (
 from zooweeper.ops.data import Check, GetData, SetData, VersionRequest, WatchRequest
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.multi import Multi, MultiRead, Part
-from zooweeper.ops.op import Kind, Nothing, View
+from zooweeper.ops.op import Kind, Nothing, View, encoded
 from zooweeper.ops.read import GetChildren, PageRequest
 from zooweeper.ops.session import AddIdentity, OpenSession, PlaceRequest
 from zooweeper.ops.table import OPS
@@ -122,7 +122,7 @@ def results() -> list[tuple[int, bytes]]:
         if op.kind is Kind.READ:
             view = View(state, session, WatchTable(), 1)
             with suppress(ZkError):
-                made.append((code, op.read(request, view).encode()))
+                made.append((code, encoded(op.read(request, view))))
         elif op.kind is Kind.LOCAL:
             made.append((code, op.Result.decode(bytes(64)).encode()))
         else:

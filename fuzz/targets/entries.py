@@ -17,7 +17,7 @@ from zooweeper.model.entry import REQUEST, REQUEST_SIZE, Batch, Entry, pack_requ
 from zooweeper.model.errors import ErrorCode, ZkError
 from zooweeper.model.limits import BATCH_REQUESTS_MAX
 from zooweeper.ops.admit import admit
-from zooweeper.ops.op import Kind, View
+from zooweeper.ops.op import Kind, View, encoded
 from zooweeper.ops.table import OPS
 from zooweeper.replica.execute import execute
 from zooweeper.transport import wire
@@ -111,7 +111,7 @@ def _one(state: State, watches: WatchTable, entry: Entry) -> Hashable:
         view = View(state, state.sessions.get(entry.session), watches, CONNECTION)
         before = state.digest()
         try:
-            body = op.read(request, view).encode()
+            body = encoded(op.read(request, view))
         except ZkError as error:
             _tellable(error.about)
             body = b""

@@ -11,7 +11,7 @@ from zooweeper.model.entry import Entry
 from zooweeper.model.errors import error_for
 from zooweeper.model.zxid import make
 from zooweeper.ops.create import Create2, CreateContainer, CreateRequest, CreateTtl, CreateTtlRequest
-from zooweeper.ops.op import Op, View
+from zooweeper.ops.op import Op, View, encoded
 from zooweeper.ops.session import AddIdentity, OpenSession, PlaceRequest
 from zooweeper.replica.execute import Executed, execute
 from zooweeper.tree.state import State
@@ -83,7 +83,7 @@ class World:
     def ask(self, session: int, op: type[Op], request: Record, connection: int = 1) -> Any:
         """Answer a read; its result as it comes over the wire, or its error raised."""
         view = self.view(session, connection)
-        return op.Result.decode(op.read(op.Request.decode(request.encode()), view).encode())
+        return op.Result.decode(encoded(op.read(op.Request.decode(request.encode()), view)))
 
     def fire(self, connection_identities: dict[int, tuple[Id, ...]] | None = None) -> list[tuple[int, int, str]]:
         """The events of the last entry."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from zooweeper.model.acl import Acl, Id
 from zooweeper.model.errors import MarshallingError
-from zooweeper.model.stat import Stat
+from zooweeper.model.stat import STAT, Stat
 
 INT = Struct("!i")
+NULL = INT.pack(-1)  # the length of what is not there
 
 
 def short() -> MarshallingError:
@@ -97,7 +98,7 @@ class Bytes(Type):
         )
 
     def write(self, value: str, source: Source) -> None:
-        source.put(f"if {value} is None: put(b'\\xff\\xff\\xff\\xff')", "else:")
+        source.put(f"if {value} is None: put({NULL!r})", "else:")
         source.put(f"    b = {value}" + (".encode('utf-8', 'surrogatepass')" if self.text else ""))
         source.put("    put(pack_int(len(b)))", "    put(b)")
 
@@ -152,9 +153,9 @@ class Maybe(Type):
 class Packed(Type):
     """A NamedTuple of numbers alone."""
 
-    def __init__(self, cls: type[tuple[Any, ...]], format: str) -> None:
+    def __init__(self, cls: type[tuple[Any, ...]], struct: Struct) -> None:
         self.cls = cls
-        self.struct = Struct(format)
+        self.struct = struct
         self.bytes_min = self.struct.size
 
     def read(self, to: str, source: Source) -> None:
@@ -192,7 +193,7 @@ SECRET = Bytes(text=False)  # the same bytes; a record does not show it
 PATH = Bytes(text=True, null="''")
 _ID = Tuple(Id, TEXT, TEXT)
 VALUES: dict[Any, Type] = {
-    Stat: Packed(Stat, "!qqqqiiiqiiq"),
+    Stat: Packed(Stat, STAT),
     Id: _ID,
     Acl: Tuple(Acl, Fixed("i"), _ID),
 }

@@ -4,6 +4,7 @@ Rules: the order of checks is ZooKeeper's: path, node, permission, version. A pa
 so only one that is not there is looked at closer, to tell what is wrong with it.
 """
 
+from zooweeper.codec.jute import INT, NULL
 from zooweeper.codec.record import Bool, Buffer, Int, Path, Record, Vector
 from zooweeper.model.acl import OPEN, Acl, Perm, fixup, masked
 from zooweeper.model.entry import Entry
@@ -47,11 +48,12 @@ class GetData(Op, code=4, name="getData", kind=Kind.READ):
         stat: Stat
 
     @staticmethod
-    def read(request: WatchRequest, view: View) -> "GetData.Result":
+    def read(request: WatchRequest, view: View) -> bytes:
         node = view.readable(request.path)
         if request.watch:
             view.watch(request.path, WatcherType.DATA)
-        return GetData.Result(node.data, node.stat())
+        data = node.data
+        return b"%b%b%b" % (INT.pack(len(data)), data, node.packed()) if data is not None else NULL + node.packed()
 
 
 class SetData(Op, code=5, name="setData", kind=Kind.WRITE):
@@ -65,15 +67,17 @@ class SetData(Op, code=5, name="setData", kind=Kind.WRITE):
     Result = StatResult
 
     @staticmethod
-    def execute(request: Request, state: State, entry: Entry) -> StatResult:
-        node = _target(request.path, state)
-        state.require(entry.session, node.acl, Perm.WRITE)
-        if request.path == CONFIG:
+    def execute(request: Request, state: State, entry: Entry) -> bytes:
+        path = request.path
+        node = state.tree.get(path) or _target(path, state)
+        if node.acl is not OPEN:
+            state.require(entry.session, node.acl, Perm.WRITE)
+        if path == CONFIG:
             raise BadArguments("the membership is changed by reconfig alone", CONFIG)
         if not expect_version(request.version, node.version):
-            raise BadVersion(f"expected {request.version}, is {node.version}", request.path)
-        state.tree.set_data(request.path, request.data, entry.zxid, entry.time_ms)
-        return StatResult(node.stat())
+            raise BadVersion(f"expected {request.version}, is {node.version}", path)
+        state.tree.set_data(path, request.data, entry.zxid, entry.time_ms)
+        return node.packed()
 
 
 class Check(Op, code=13, name="check", kind=Kind.WRITE, client=False):

@@ -42,7 +42,7 @@ class Part(NamedTuple):
     """One part of a multi, or its result: then `code` is FAILED and `record` None where there is an error instead."""
 
     code: int
-    record: Record | None
+    record: Record | bytes | None  # a result may be given as its bytes
     error: int = 0
 
 
@@ -87,7 +87,10 @@ class _Parts(Type):
                 put(_HEADER.pack(FAILED, False, error) + _ERROR.pack(error))
             else:
                 put(_HEADER.pack(code, False, 0 if self.results else -1))
-                record._write(put)
+                if isinstance(record, bytes):
+                    put(record)
+                else:
+                    record._write(put)
         put(_END)
 
 

@@ -137,13 +137,14 @@ class Op:
         cls.numbered = numbered
 
     @staticmethod
-    def execute(request: Any, state: State, entry: Entry) -> Record:
-        """Change the state; the result, or a typed error before the first change."""
+    def execute(request: Any, state: State, entry: Entry) -> Record | bytes:
+        """Change the state; the result, or a typed error before the first change. What is executed thousands of times a
+        second gives its result as the record's bytes."""
         raise AssertionError("not an entry")
 
     @staticmethod
-    def read(request: Any, view: View) -> Record:
-        """Look at the view; the result, or a typed error."""
+    def read(request: Any, view: View) -> Record | bytes:
+        """Look at the view; the result, or its bytes, or a typed error."""
         raise AssertionError("not a read")
 
     @classmethod
@@ -153,6 +154,11 @@ class Op:
         data = getattr(request, "data", None)
         if data is not None and len(data) > DATA_BYTES_MAX:
             raise TooLarge(f"data has at most {DATA_BYTES_MAX} bytes, got {len(data)}")
+
+
+def encoded(result: Record | bytes) -> bytes:
+    """The bytes of a result, in whichever form it is given."""
+    return result if isinstance(result, bytes) else result.encode()
 
 
 def bound_path(path: str) -> None:

@@ -31,7 +31,7 @@ class Exists(Op, code=3, name="exists", kind=Kind.READ):
     Result = StatResult
 
     @staticmethod
-    def read(request: WatchRequest, view: View) -> StatResult:
+    def read(request: WatchRequest, view: View) -> bytes:
         if "\0" in request.path:
             raise BadArguments("a path has no NUL", printable(request.path))
         node = view.state.tree.get(request.path)
@@ -41,7 +41,7 @@ class Exists(Op, code=3, name="exists", kind=Kind.READ):
             view.watch(request.path, WatcherType.DATA)
         if node is None:
             raise NoNode("", printable(request.path))
-        return StatResult(node.stat())
+        return node.packed()
 
 
 def _children(request: WatchRequest, view: View) -> tuple[list[str | None], Znode]:

@@ -32,7 +32,7 @@ from zooweeper.model.errors import (
 from zooweeper.model.session import Session
 from zooweeper.ops.admit import UNSEEN, UNSEEN_BYTES_MAX, admit
 from zooweeper.ops.op import Kind as OpKind
-from zooweeper.ops.op import View
+from zooweeper.ops.op import View, encoded
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.connection import Connection, Kind, Pending
@@ -411,7 +411,7 @@ class Clients:
         assert view is not None and view.state is replica.state, "or the connection had been hung up"
         stale = not replica.zab.serving
         try:
-            body = op.read(op.Request.decode(ask.body) if request is None else request, view).encode()
+            body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))
         except ZkError as error:
             answer = Answer(connection.id, ask.xid, zxid, error.code, b"", stale, error.about)
         else:

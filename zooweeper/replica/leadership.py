@@ -100,9 +100,7 @@ class Leadership:
         return self._deadlines.ends_ms(session, timeout_ms)
 
     def executed(self, entry: Entry, result: Executed) -> None:
-        """Keep the deadlines with what entries do to sessions."""
-        if entry.code >= 0:
-            return  # operations of clients have codes above
+        """Keep the deadlines with what entries of our own, which have codes below 0, do to sessions."""
         if entry.code in (OpenSession.code, Attach.code):
             id = entry.session or entry.zxid
             session = self._replica.state.sessions.get(id)

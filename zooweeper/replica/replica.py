@@ -288,10 +288,10 @@ class Replica:
             self._notice(batch.first, changes)
         for entry in batch.entries():
             result = execute(state, entry)
-            if result.changes:
+            if result.changes and self.watches:
                 self._notice(entry.zxid, result.changes)
             clients.executed(entry, result)
-            if leadership is not None:
+            if leadership is not None and entry.code < 0:
                 leadership.executed(entry, result)
         if leadership is not None:
             leadership.executed_batch()

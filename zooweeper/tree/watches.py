@@ -39,6 +39,10 @@ class WatchTable:
         self._count = 0  # how many (connection, path) pairs there are
         self._recursive = 0  # how many recursive watches there are
 
+    def __bool__(self) -> bool:
+        """Whether anything is watched."""
+        return bool(self._watched)
+
     def count(self) -> int:
         """How many (connection, path) pairs are watched."""
         return self._count
