@@ -23,7 +23,7 @@ from zooweeper.ops.table import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
-EXAMPLES = ("README.md", "docs/members.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
+EXAMPLES = ("README.md", "docs/bench.md", "docs/members.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
 PORT = ROOT / "docs" / "zookeeper-port.md"
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 
@@ -116,6 +116,9 @@ class Place:
         data = self.folder / ".zooweeper"
         command = re.sub(r"^\./deploy.sh (\d+)", rf"./deploy.sh \1 --base-port {self.base_port}", command)
         command = command.replace("./deploy.sh", f"{ROOT}/deploy.sh --dir {data}")
+        for first, step in ((2181, 0), (5181, 1000)):  # ZooKeeper and gRPC ports of the three nodes
+            for node in range(3):
+                command = command.replace(f"127.0.0.1:{first + node}", f"127.0.0.1:{self.base_port + step + node}")
         command = re.sub(r"^(\.venv/bin/)?zooweeper", f"{ROOT}/.venv/bin/zooweeper", command)
         done = subprocess.run(
             command,

@@ -17,7 +17,7 @@ Point = tuple[float, float]
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 88, 40, 44
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a")
-STYLE = "font: 12px system-ui, sans-serif; fill: #57606a"
+FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#57606a"'
 TICKS = 5
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 POINTS_WITH_DOTS = 20
@@ -87,7 +87,7 @@ def svg(panels: Sequence[Panel]) -> str:
     """The panels, side by side."""
     width = WIDTH * len(panels)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" style="{STYLE}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" {FONT}>',
         f'<rect width="{width}" height="{HEIGHT}" fill="#ffffff"/>',
     ]
     for number, panel in enumerate(panels):
@@ -101,7 +101,7 @@ def _panel(panel: Panel) -> list[str]:
     across = Axis([x for x, _ in points], LEFT, right, panel.log_x)
     up = Axis([y for _, y in points], floor, TOP, panel.log_y)
     parts = [
-        _text(LEFT, 18, panel.title, "start", "fill: #24292f; font-weight: 600"),
+        _text(LEFT, 18, panel.title, "start", 'fill="#24292f" font-weight="600"'),
         _text((LEFT + right) / 2, HEIGHT - 8, panel.x),
         _text(LEFT, TOP - 8, panel.y, "start"),
     ]
@@ -125,13 +125,12 @@ def _panel(panel: Panel) -> list[str]:
         while any(abs(at - other) < 13 for other in taken):
             at -= 13
         taken.append(at)
-        parts.append(_text(right + 8, at, name, "start", f"fill: {colour}"))
+        parts.append(_text(right + 8, at, name, "start", f'fill="{colour}"'))
     return parts
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle", style: str = "") -> str:
-    extra = f' style="{style}"' if style else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "middle", look: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {look}>{escape(text)}</text>'
 
 
 def _line(begin: Point, end: Point) -> str:

@@ -19,7 +19,7 @@ from zooweeper.cli import text
 from zooweeper.cli.app import App, example, find_app, seconds
 from zooweeper.cli.exits import DONE, INTERRUPTED, REFUSED, USAGE, Failure
 
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 2.0
 
 
 def _bench(
