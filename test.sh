@@ -8,6 +8,7 @@
 #   ./test.sh proof      everything at full length, about 90 minutes; `proof --short`: a little of it (docs/proof.md)
 #   ./test.sh kazoo      kazoo's own test suite against our nodes, some minutes; `kazoo test_lock`: a module of it
 #   ./test.sh bars       the measured bars of deployment, kills, recovery, and sessions by the thousand
+#   ./test.sh compare    the same loads on Apache ZooKeeper and etcd, where they are installed (docs/speed.md)
 # What follows the part goes to pytest: ./test.sh quick -k multi
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -33,9 +34,13 @@ case $part in
     proof) "$bin/python" tools/proof.py "$@" ;;
     kazoo) "$bin/python" -m tests.interop kazoo "$@" ;;
     bars) "$bin/python" -m bench bars ;;
-    all) static && run --dist loadfile tests "$@" ;;
+    compare) "$bin/python" -m bench compare "$@" ;;
+    all)
+        static && run --dist loadfile tests "$@"
+        "$bin/python" -m bench regress  # warns only: does an operation cost more CPU than it did?
+        ;;
     *)
-        echo "test.sh: no such part: $part; one of quick check sim cluster proof kazoo bars, or none for all" >&2
+        echo "test.sh: no such part: $part; one of quick check sim cluster proof kazoo bars compare, or none for all" >&2
         exit 2
         ;;
 esac

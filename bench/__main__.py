@@ -1,4 +1,4 @@
-"""`python -m bench bars [NAME…]`, `speed`, `chaos` and `compare`.
+"""`python -m bench bars [NAME…]`, `speed`, `chaos`, `regress` and `compare`.
 
 Rules: results on stdout as a table or JSON, progress on stderr. Exit code 1 when a bar is missed or could not be
 measured, or a promise broken, 2 for a wrong invocation.
@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from bench import chaos, speed
+from bench import chaos, regress, speed
 from bench.bars import BARS
 from bench.compare import command as comparison
 from bench.figures import Bar, as_json, bars_table
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m bench bars start leader-kills   these two
   python -m bench speed -o json             operations per second, latency, CPU
   python -m bench chaos --seconds 300       random faults, every promise checked
+  python -m bench regress                   CPU per operation against bench/regress.json, 15 s
   python -m bench compare                   beside Apache ZooKeeper and etcd; compare --help
 """
 
@@ -38,6 +39,8 @@ def main() -> int:
     faults.add_argument("--seconds", type=float, default=60.0)
     faults.add_argument("--seed", type=int, default=1)
     faults.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7, 9))
+    dearer = commands.add_parser("regress", help="warns when the CPU of an operation has grown; never fails for it")
+    dearer.add_argument("--store", action="store_true", help="keep what is measured, to compare with from now on")
     beside = commands.add_parser(
         "compare",
         help="ratios to Apache ZooKeeper and etcd, on this machine",
@@ -48,6 +51,8 @@ def main() -> int:
     for command in (bars, fast, faults):
         command.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
+    if arguments.command == "regress":
+        return run_regress(arguments)
     if arguments.command == "compare":
         return comparison.compare(arguments)
     if arguments.command == "speed":
@@ -62,6 +67,15 @@ def main() -> int:
     results = asyncio.run(measure_bars(arguments.name or list(BARS)))
     print(as_json(results) if arguments.output == "json" else bars_table(results))
     return 0 if all(bar.ok for bar in results) else 1
+
+
+def run_regress(arguments: argparse.Namespace) -> int:
+    try:
+        regress.regress(Say(), arguments.store)
+    except (Stuck, EnsembleError) as error:
+        print(f"regress: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def run_chaos(arguments: argparse.Namespace) -> int:

@@ -73,13 +73,13 @@ class Run:
 
 def loads(run: Run, matches: Sequence[matrix.Match], kills: bool) -> list[Round]:
     """The matrix, and the kills of leaders after it: a server that comes back is not warm any more."""
-    wanted = {side for match in matches for side in (match.ours, match.theirs)}
+    wanted = {side for match in [*matches, *[matrix.KILL] * kills] for side in (match.ours, match.theirs)}
     with run.running([OURS, *(name for name in run.rivals if name in wanted)]) as servers:
         run.settings["idle"] = f"idle beside the others, CPU of three nodes: {idle(servers)}"
         players = players_of(servers, run.seconds)
         if "zookeeper" in players:
             for load in run.say.each("warming ZooKeeper up", WARM_LOADS, len(WARM_LOADS)):
-                generate("zk", servers["zookeeper"].hosts, load, WARM_S / len(WARM_LOADS), 0.0, ())
+                generate("zk", servers["zookeeper"].hosts, load, WARM_S / len(WARM_LOADS), WARM_UP_S, ())
         rounds = run.play("loads", matches, players)
         if kills:
             killers = {name: partial(killed, one) for name, one in servers.items()}

@@ -59,7 +59,7 @@ def size_and_restart(run: Run, name: str) -> tuple[float, float]:
 
 def fill(run: Run, servers: Servers) -> None:
     run.say.line(f"{servers.name}: making {ZNODES:,} znodes")
-    generate("zk", servers.hosts, FILLED_BY, FILL_S, 0.0, servers.pids, keys=ZNODES)
+    generate("zk", servers.hosts, FILLED_BY, FILL_S, WARM_UP_S, servers.pids, keys=ZNODES)
     time.sleep(SETTLE_S)
 
 

@@ -48,8 +48,15 @@ def generate(
     target = f"{scheme}://{','.join(map(str, hosts))}"
     words = [
         *(sys.executable, "-m", "zooweeper", "-o", "json", "bench", target, "--operation", load.operation),
-        *("--connections", str(load.connections), "--depth", str(load.depth), "--value-bytes", str(VALUE_BYTES)),
-        *("--seconds", f"{seconds:g}", "--warm-up", f"{warm_up:g}", "--pids", ",".join(map(str, pids))),
+        *("--connections", str(load.connections), "--depth", str(load.depth), "--value", str(VALUE_BYTES)),
+        *(
+            "--seconds",
+            f"{seconds * 1000:.0f}ms",
+            "--warm-up",
+            f"{warm_up * 1000:.0f}ms",
+            "--pids",
+            ",".join(map(str, pids)),
+        ),
         *("--keys", str(keys)),
     ]
     try:
