@@ -36,7 +36,8 @@ case $part in
     bars) "$bin/python" -m bench bars ;;
     compare) "$bin/python" -m bench compare "$@" ;;
     all)
-        static && run --dist loadfile tests "$@"
+        static
+        run --dist loadfile tests "$@"
         "$bin/python" -m bench regress  # warns only: does an operation cost more CPU than it did?
         ;;
     *)
