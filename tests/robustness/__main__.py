@@ -22,6 +22,7 @@ from tests.robustness.faults import FAMILIES, FAULTS, named
 from tests.robustness.gates import Verdict
 from tests.robustness.report import HTML_NAME, verdict_in, write
 from tests.robustness.run import Options, run
+from zooweeper.model.config import CARRIERS, FAST
 
 EXITS = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INVALID: 3}
 INTERRUPTED = 130
@@ -101,6 +102,12 @@ def parser() -> argparse.ArgumentParser:
     for one_command in (single, many, kills, cuts):
         one_command.add_argument("--seed", type=int, default=1)
         one_command.add_argument("--report", metavar="DIR", help="where the reports go (default: a new folder)")
+        one_command.add_argument(
+            "--carrier",
+            choices=CARRIERS,
+            default=None,
+            help="of the broadcast between nodes (default: fast; a campaign: both)",
+        )
     for one_command in (single, kills, cuts):
         one_command.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7))
     return top
@@ -127,7 +134,8 @@ def play(say: Say, options: Options, folder: Path) -> Done:
 
 
 def one(say: Say, arguments: argparse.Namespace, folder: Path) -> int:
-    options = Options(arguments.nodes, arguments.seconds, seed=arguments.seed, faults=arguments.faults)
+    carrier = arguments.carrier or FAST
+    options = Options(arguments.nodes, arguments.seconds, 0, arguments.seed, arguments.faults, carrier=carrier)
     done = play(say, options, folder)
     for text in done.facts.violations:
         print(f"VIOLATION: {text}")
@@ -143,8 +151,9 @@ def campaign(say: Say, arguments: argparse.Namespace, folder: Path) -> int:
     done = []
     for number in range(arguments.runs):
         seed = arguments.seed + number
-        options = replace(base, seed=seed, nodes=SIZES[number % len(SIZES)])
-        say.line(f"run {number + 1} of {arguments.runs}: seed {seed}, {options.nodes} nodes")
+        carrier = arguments.carrier or CARRIERS[number % len(CARRIERS)]
+        options = replace(base, seed=seed, nodes=SIZES[number % len(SIZES)], carrier=carrier)
+        say.line(f"run {number + 1} of {arguments.runs}: seed {seed}, {options.nodes} nodes, carrier {carrier}")
         done.append(play(say, options, folder / f"seed-{seed}"))
         say.line(f"{done[-1].verdict}: {folder / f'seed-{seed}' / HTML_NAME}")
     return conclude(done, folder)
@@ -160,7 +169,7 @@ def rounds(say: Say, arguments: argparse.Namespace, folder: Path) -> int:
     for victims in shares(arguments.count):
         seed = arguments.seed + len(done)
         say.line(f"round {len(done) + 1}: seed {seed}, {victims} of {arguments.count}")
-        options = Options(arguments.nodes, 0.0, victims, seed, (family,))
+        options = Options(arguments.nodes, 0.0, victims, seed, (family,), carrier=arguments.carrier or FAST)
         done.append(play(say, options, folder / f"seed-{seed}"))
     return conclude(done, folder)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tests.robustness.disks import DiskTrouble, LoopDisk
 from tests.robustness.shim import CannotCompile, compile_shim
+from zooweeper.model.config import FAST
 
-DISKS, SHIM, FIVE = "disks", "shim", "five nodes"
+DISKS, SHIM, FIVE, LANES = "disks", "shim", "five nodes", "lanes"
 
 
 @cache
@@ -22,9 +23,14 @@ def missing(ability: str) -> str:
     return {DISKS: _disks, SHIM: _shim}[ability]()
 
 
-def why_not(needs: tuple[str, ...], nodes: int) -> str:
-    """Why something that needs all this cannot be done with so many nodes; empty when it can."""
-    reasons = [missing(need) if need != FIVE else "" if nodes >= 5 else "needs five nodes" for need in needs]
+def why_not(needs: tuple[str, ...], nodes: int, carrier: str = FAST) -> str:
+    """Why something that needs all this cannot be done with so many nodes and that carrier between them; empty when it
+    can."""
+    of_the_run = {
+        FIVE: "" if nodes >= 5 else "needs five nodes",
+        LANES: "" if carrier == FAST else f"there are no lanes with carrier {carrier}",
+    }
+    reasons = [of_the_run[need] if need in of_the_run else missing(need) for need in needs]
     return "; ".join(reason for reason in reasons if reason)
 
 

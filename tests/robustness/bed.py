@@ -1,7 +1,7 @@
 """An ensemble to be ill-treated: real nodes behind proxies, each with a shim and, where root allows, a disk of its own.
 
-Rules: the nodes are made and started by what ./deploy.sh uses; all that differs is their settings file, which names a
-proxy as the route to each peer with a lower id. Everything is gone after the `with` block, whatever happened in it.
+Rules: the nodes are made and started by what ./deploy.sh uses; all that differs is their settings file, which names
+proxies as the routes to each peer with a lower id. Everything is gone after the `with` block, whatever happened in it.
 All methods block; whoever has a loop calls them on a thread.
 """
 
@@ -20,18 +20,21 @@ from tests.robustness.shim import Shim, compile_shim
 from zooweeper.cli import settings
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
 from zooweeper.cli.status import Asker, Health, NodeStatus, health, row
+from zooweeper.model.config import FAST, Address
 
 Condition = Callable[[Sequence[NodeStatus]], bool]
 
 ASK_S = 0.4
 POLL_S = 0.05
+LANE_STEP = 500  # from a node's peer port to that of its lanes
 
 
 class Bed:
     """The ensemble and all that can be done to it."""
 
-    def __init__(self, nodes: int, seed: int = 0, disks: bool = False) -> None:
-        """`disks`: each node on a disk of its own; abilities.missing(DISKS) must be empty."""
+    def __init__(self, nodes: int, seed: int = 0, disks: bool = False, carrier: str = FAST) -> None:
+        """`disks`: each node on a disk of its own; abilities.missing(DISKS) must be empty. `carrier`: of the broadcast
+        between the nodes."""
         self.ensemble = Ensemble.temporary(nodes)
         self._stack = contextlib.ExitStack()
         self._stack.callback(self.ensemble.wipe)
@@ -39,18 +42,25 @@ class Bed:
         self.shims: dict[int, Shim] = {}
         with contextlib.ExitStack() as undo:
             undo.push(self._stack.__exit__)
-            self._furnish(seed, disks)
+            self._furnish(seed, disks, carrier)
             undo.pop_all()
 
-    def _furnish(self, seed: int, disks: bool) -> None:
+    def _furnish(self, seed: int, disks: bool, carrier: str) -> None:
         ensemble = self.ensemble
-        self.proxies = Proxies({member.id: member.peer for member in ensemble.members}, seed)
+        peers = {member.id: member.peer for member in ensemble.members}
+        lanes = {id: Address(peer.host, peer.port + LANE_STEP) for id, peer in peers.items()}
+        self.proxies = proxies = Proxies(peers, seed, lanes)
         self._stack.callback(self.proxies.close)
         self._stack.callback(ensemble.kill)  # before its disks go
         for node in ensemble.ids:
             folder = ensemble.node_folder(node)
+            lower = range(1, node)
             settings.change_node(
-                folder, routes={str(peer): f"127.0.0.1:{self.proxies.port(node, peer)}" for peer in range(1, node)}
+                folder,
+                peer_carrier=carrier,
+                lane_port=lanes[node].port,
+                routes={str(peer): f"127.0.0.1:{proxies.port(node, peer)}" for peer in lower},
+                lane_routes={str(peer): f"127.0.0.1:{proxies.lane_port(node, peer)}" for peer in lower},
             )
             if disks:
                 self._give_disk(node, folder)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.robustness import members, shapes, troubles
-from tests.robustness.abilities import DISKS, FIVE, SHIM
+from tests.robustness.abilities import DISKS, FIVE, LANES, SHIM
 from tests.robustness.proxy import Quality
 from tests.robustness.troubles import Site, Trouble
 
@@ -67,6 +67,10 @@ def cut(shape: shapes.Shape, swallow: bool = False) -> Callable[[Site], Trouble]
     return lambda site: troubles.Cut(site, shape, swallow)
 
 
+def cut_lane(shape: shapes.Shape) -> Callable[[Site], Trouble]:
+    return lambda site: troubles.CutLane(site, shape)
+
+
 def slow(shape: shapes.Shape, quality: Quality) -> Callable[[Site], Trouble]:
     return lambda site: troubles.Slow(site, shape, quality)
 
@@ -99,6 +103,10 @@ ROWS = (
     Fault("ring", "partial", one, cut(shapes.ring), (2.0, 4.0), (FIVE,), majority=False),
     Fault("flapping link", "flap", lead, lambda site: troubles.Flap(site, shapes.isolate), (2.0, 4.0)),
     Fault("connections reset", "reset", lead, troubles.Reset, (0.0, 0.5)),
+    Fault("lanes reset", "lane", lead, lambda site: troubles.Reset(site, lane=True), (0.0, 0.5), (LANES,)),
+    Fault("leader's lanes stand still", "lane", lead, cut_lane(shapes.isolate), (1.0, 4.0), (LANES,)),
+    Fault("leader is not heard on its lanes", "lane", lead, cut_lane(shapes.mute), (1.0, 4.0), (LANES,)),
+    Fault("leader does not hear on its lanes", "lane", lead, cut_lane(shapes.deaf), (1.0, 4.0), (LANES,)),
     Fault("all links slow", "slow", one, slow(shapes.all_links, WAN), (2.0, 5.0), majority=False),
     Fault("leader's links later than an election", "slow", lead, slow(shapes.isolate, LATE), (3.0, 6.0)),
     Fault("one's links thin", "slow", one, slow(shapes.isolate, THIN), (2.0, 5.0)),

@@ -1,10 +1,12 @@
 """A userspace proxy on each link between two nodes, through which nothing passes that we do not let pass.
 
-Rules: nodes speak over one TCP connection a pair, opened by the one with the higher id; so a link has one listener and
-two ways, and each way has a state of its own. What a way holds back is delivered in order when it opens, as TCP would
-after a hole in the network; what it swallows is gone, so the connection cannot go on and is reset when the way opens.
-Every way counts what it took and what it passed on: a cut that held nothing back has not been seen to bite. All
-proxies of a run live on one thread with a loop of its own; the methods of `Proxies` may be called from any other.
+Rules: nodes speak over one TCP connection a pair, opened by the one with the higher id, and over a second one, the
+lane, that the same node opens to another port; so a pair has two links, a link one listener and two ways, and each way
+a state of its own. What is done to a pair is done to both links, or to its lane alone. What a way holds back is
+delivered in order when it opens, as TCP would after a hole in the network; what it swallows is gone, so the connection
+cannot go on and is reset when the way opens. Every way counts what it took and what it passed on: a cut that held
+nothing back has not been seen to bite. All proxies of a run live on one thread with a loop of its own; the methods of
+`Proxies` may be called from any other.
 """
 
 import asyncio
@@ -40,6 +42,7 @@ class Quality:
 
 
 CLEAR = Quality()
+COUNTS = ("taken", "passed", "swallowed", "delayed", "kept_out")  # of a way
 
 
 @dataclass(slots=True)
@@ -208,26 +211,45 @@ class Link:
 class Proxies:
     """All links of an ensemble, on their own thread."""
 
-    def __init__(self, nodes: dict[int, Address], seed: int = 0) -> None:
-        """`nodes`: where each node really listens for its peers. The ports are known when this returns."""
+    def __init__(self, nodes: dict[int, Address], seed: int = 0, lanes: dict[int, Address] | None = None) -> None:
+        """`nodes`: where each node really listens for its peers; `lanes`: and for lanes. The ports are known when this
+        returns."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
         self._thread.start()
         chance = random.Random(seed)
-        self.links = {
-            (dialer, to): Link(dialer, to, nodes[to], chance) for dialer in nodes for to in nodes if to < dialer
-        }
-        for link in self.links.values():
+        self.links, self.lanes = (
+            {
+                (dialer, to): Link(dialer, to, where[to], chance)
+                for dialer in nodes
+                for to in nodes
+                if to < dialer and where
+            }
+            for where in (nodes, lanes or {})
+        )
+        for link in self._all():
             asyncio.run_coroutine_threadsafe(link.listen(), self._loop).result(CALL_S)
 
     def port(self, dialer: int, to: int) -> int:
         """Where `dialer` finds the node `to`."""
         return self.links[dialer, to].port
 
-    def way(self, pair: Pair) -> Way:
-        """The way from one node to another."""
-        source, to = pair
-        return self.links[pair].up if source > to else self.links[to, source].down
+    def lane_port(self, dialer: int, to: int) -> int:
+        """Where `dialer` finds the lanes of the node `to`."""
+        return self.lanes[dialer, to].port
+
+    def way(self, pair: Pair, lane: bool = False) -> Way:
+        """What passed and did not pass from one node to another: over stream and lane together, or over the lane."""
+        ways = [way for _, way in self._ways(pair, lane)]
+        return Way(**{name: sum(getattr(way, name) for way in ways) for name in COUNTS})
+
+    def _ways(self, pair: Pair, lane: bool) -> list[tuple[Link, Way]]:
+        key = max(pair), min(pair)
+        links = [of[key] for of in ([self.lanes] if lane else [self.links, self.lanes]) if key in of]
+        return [(link, link.up if pair[0] > pair[1] else link.down) for link in links]
+
+    def _all(self) -> list[Link]:
+        return [*self.links.values(), *self.lanes.values()]
 
     def pairs(self) -> list[Pair]:
         """All directed pairs."""
@@ -235,9 +257,9 @@ class Proxies:
 
     # --- control
 
-    def hold(self, pairs: Iterable[Pair]) -> None:
+    def hold(self, pairs: Iterable[Pair], lane: bool = False) -> None:
         """Nothing passes on these ways from now on; it waits."""
-        self._each(pairs, lambda link, way: way.opened.clear())
+        self._each(pairs, lambda link, way: way.opened.clear(), lane)
 
     def swallow(self, pairs: Iterable[Pair]) -> None:
         """Nothing passes on these ways from now on; it is lost."""
@@ -256,10 +278,10 @@ class Proxies:
 
         self._each(pairs, start)
 
-    def reset(self, pairs: Iterable[Pair]) -> int:
+    def reset(self, pairs: Iterable[Pair], lane: bool = False) -> int:
         """The connections between these nodes end; how many."""
         chosen = list(dict.fromkeys((max(pair), min(pair)) for pair in pairs))
-        return self._call(lambda: sum(self.links[pair].reset() for pair in chosen))
+        return self._call(lambda: sum(link.reset() for pair in chosen for link, _ in self._ways(pair, lane)))
 
     def heal(self, pairs: Iterable[Pair] | None = None) -> None:
         """Everything passes again, at once, on these ways (default: all)."""
@@ -274,7 +296,7 @@ class Proxies:
         """Ends everything."""
 
         async def stop() -> None:
-            for link in self.links.values():
+            for link in self._all():
                 assert link.server is not None
                 link.server.close()
                 link.reset()
@@ -289,12 +311,12 @@ class Proxies:
         self._thread.join(CALL_S)
         self._loop.close()
 
-    def _each(self, pairs: Iterable[Pair], action: Callable[[Link, Way], None]) -> None:
-        chosen = list(pairs)
+    def _each(self, pairs: Iterable[Pair], action: Callable[[Link, Way], None], lane: bool = False) -> None:
+        chosen = [way for pair in pairs for way in self._ways(pair, lane)]
 
         def do() -> None:
-            for pair in chosen:
-                action(self.links[max(pair), min(pair)], self.way(pair))
+            for link, way in chosen:
+                action(link, way)
 
         self._call(do)
 

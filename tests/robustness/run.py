@@ -29,6 +29,7 @@ from tests.robustness.world import RealWorld
 from zooweeper import __version__
 from zooweeper.cli.ensemble import EnsembleError
 from zooweeper.cli.status import health
+from zooweeper.model.config import FAST
 from zooweeper.storage.folder import FolderError
 
 SETTLE_S = 60.0
@@ -48,6 +49,7 @@ class Options:
     seed: int = 1
     faults: tuple[str, ...] = ()  # names or families; all without one
     clients: int = 6
+    carrier: str = FAST  # of the broadcast between the nodes
     warm_up_s: float = 4.0
     workloads: tuple[str, ...] = tuple(WORKLOADS)
 
@@ -57,7 +59,7 @@ def header(options: Options) -> dict[str, str]:
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     return {
         "seed": str(options.seed),
-        "topology": f"{options.nodes} nodes, {options.clients} clients",
+        "topology": f"{options.nodes} nodes, {options.clients} clients, carrier {options.carrier}",
         "faults": ", ".join(options.faults) or "all",
         "workloads": ", ".join(options.workloads),
         "zooweeper": __version__,
@@ -73,10 +75,12 @@ async def run(
     """All of it. `rows`: these faults, rather than those that the options name. `keep`: where the nodes' logs and data
     go if a promise was broken."""
     facts = Facts(header(options), options.seconds)
-    chosen, facts.skipped = possible(rows or named(options.faults), options.nodes)
+    chosen, facts.skipped = possible(rows or named(options.faults), options)
     disks = any(DISKS in fault.needs for fault in chosen) and not missing(DISKS)
     try:
-        with Bed(options.nodes, options.seed, disks) as bed:  # not on a thread: it must not be made without its end
+        with Bed(
+            options.nodes, options.seed, disks, options.carrier
+        ) as bed:  # not on a thread: it must not be made without its end
             await in_thread(bed.start)
             await in_thread(bed.wait_complete, SETTLE_S)
             await under_fire(bed, options, facts, chosen, tell)
@@ -87,9 +91,9 @@ async def run(
     return facts
 
 
-def possible(faults: Sequence[Fault], nodes: int) -> tuple[list[Fault], dict[str, str]]:
+def possible(faults: Sequence[Fault], options: Options) -> tuple[list[Fault], dict[str, str]]:
     """Those that can be done here, and why the others cannot."""
-    reasons = {fault.name: why_not(fault.needs, nodes) for fault in faults}
+    reasons = {fault.name: why_not(fault.needs, options.nodes, options.carrier) for fault in faults}
     skipped = {name: reason for name, reason in reasons.items() if reason}
     return [fault for fault in faults if fault.name not in skipped], skipped
 

@@ -4,7 +4,8 @@ import pytest
 
 from tests.robustness import abilities
 from tests.robustness.faults import named
-from tests.robustness.run import possible
+from tests.robustness.run import Options, possible
+from zooweeper.model.config import GRPC
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bare_machine_still_kills_pauses_and_cuts(bare: None) -> None:
-    chosen, skipped = possible(named(()), 3)
+    chosen, skipped = possible(named(()), Options())
     families = {fault.family for fault in chosen}
     assert families == {
         "kill",
@@ -25,6 +26,7 @@ def test_a_bare_machine_still_kills_pauses_and_cuts(bare: None) -> None:
         "partial",
         "flap",
         "reset",
+        "lane",
         "slow",
         "restart",
         "rot",
@@ -37,7 +39,10 @@ def test_a_bare_machine_still_kills_pauses_and_cuts(bare: None) -> None:
 
 
 def test_five_nodes_have_more_shapes(bare: None) -> None:
-    assert not {"ring", "leader in the smaller half"} & possible(named(("partition", "partial")), 5)[1].keys()
+    assert (
+        not {"ring", "leader in the smaller half"}
+        & possible(named(("partition", "partial")), Options(nodes=5))[1].keys()
+    )
 
 
 def test_who_is_not_root_has_no_disks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +55,9 @@ def test_who_is_not_root_has_no_disks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_fault_is_an_error() -> None:
     with pytest.raises(KeyError):
         named(("earthquake",))
+
+
+def test_without_lanes_nothing_happens_to_them() -> None:
+    skipped = possible(named(("lane",)), Options(carrier=GRPC))[1]
+    assert len(skipped) == len(named(("lane",))) > 1 and all("no lanes" in reason for reason in skipped.values())
+    assert not possible(named(("lane",)), Options())[1]

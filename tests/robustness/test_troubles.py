@@ -23,13 +23,13 @@ class FakeProxies:
         self.ways = {pair: Way() for pair in ((1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2))}
         self.connections = 0
 
-    def way(self, pair: tuple[int, int]) -> Way:
+    def way(self, pair: tuple[int, int], lane: bool = False) -> Way:
         return self.ways[pair]
 
-    def reset(self, pairs: object) -> int:
+    def reset(self, pairs: object, lane: bool = False) -> int:
         return self.connections
 
-    def hold(self, pairs: object) -> None: ...
+    def hold(self, pairs: object, lane: bool = False) -> None: ...
 
     def swallow(self, pairs: object) -> None: ...
 
@@ -112,6 +112,11 @@ def held(bed: FakeBed) -> None:
     bed.proxies.ways[3, 2].kept_out += 1
 
 
+def both_held(bed: FakeBed) -> None:
+    for way in bed.proxies.ways.values():
+        way.taken += 7
+
+
 def leaking(bed: FakeBed) -> None:
     held(bed)
     bed.proxies.ways[1, 2].passed += 7
@@ -160,6 +165,7 @@ KINDS: dict[str, Callable[[Site], Trouble]] = {
     "kill": troubles.Kill,
     "pause": troubles.Pause,
     "cut": lambda site: troubles.Cut(site, shapes.deaf),
+    "cut lane": lambda site: troubles.CutLane(site, shapes.deaf),
     "slow": lambda site: troubles.Slow(site, shapes.deaf, Quality(delay_ms=5)),
     "restart": troubles.Restart,
     "sync fails": troubles.SyncFails,
@@ -176,6 +182,9 @@ CASES: tuple[tuple[str, Callable[[FakeBed], None], bool], ...] = (
     ("cut", leaking, False),
     ("cut", unwanted, False),
     ("cut", held, True),
+    ("cut lane", idle, False),
+    ("cut lane", held, False),
+    ("cut lane", both_held, True),
     ("slow", once_late, False),
     ("slow", late, True),
     ("restart", idle, False),

@@ -173,6 +173,35 @@ class Cut:
 
 
 @dataclass
+class CutLane:
+    """Lanes that let nothing through, beside streams that do."""
+
+    site: Site
+    shape: Shape
+    pairs: list[Pair] = field(default_factory=list)
+    before: dict[Pair, int] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self.pairs = self.shape(self.site.bed.ids, self.site.victims[0], self.site.chance)
+        self.site.bed.proxies.hold(self.pairs, lane=True)
+
+    def bites(self) -> str:
+        ways = [self.site.bed.proxies.way(pair, lane=True) for pair in self.pairs]
+        held = sum(way.held + way.kept_out for way in ways)
+        return f"{len(ways)} lanes kept {held} bytes or connections back" if all(way.held for way in ways) else ""
+
+    def end(self) -> None:
+        proxies = self.site.bed.proxies
+        self.before = {pair: proxies.way(pair, lane=True).passed for pair in self.pairs}
+        proxies.heal(self.pairs)
+
+    def over(self) -> str:
+        proxies = self.site.bed.proxies
+        flows = all(proxies.way(pair, lane=True).passed > self.before[pair] for pair in self.pairs)
+        return running(self.site.bed, self.site.bed.ids) if flows else ""
+
+
+@dataclass
 class Flap:
     """Ways that open and close again and again, for half a second each."""
 
@@ -248,16 +277,16 @@ class Slow:
 
 @dataclass
 class Reset:
-    """All connections of the victims with the others end at once."""
+    """All connections of the victims with the others end at once; or their lanes alone."""
 
     site: Site
+    lane: bool = False
     ended: int = 0
 
     def begin(self) -> None:
         bed = self.site.bed
-        self.ended = bed.proxies.reset(
-            [(victim, node) for victim in self.site.victims for node in bed.ids if node != victim]
-        )
+        pairs = [(victim, node) for victim in self.site.victims for node in bed.ids if node != victim]
+        self.ended = bed.proxies.reset(pairs, self.lane)
 
     def bites(self) -> str:
         return f"{self.ended} connections reset" if self.ended else ""
