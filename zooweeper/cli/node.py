@@ -152,8 +152,10 @@ async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, told.set)
     running: RunningNode | None = None
+    collector.sleep()
     try:
         running = RunningNode(config, _exit)
+        collector.tame()
         running.node.on_removed = told.set
         await running.start()
     except CannotStart as error:
@@ -161,7 +163,6 @@ async def serve(config: Config, ready: Callable[[], None] = lambda: None) -> int
         if running is not None:
             await running.close()  # or the disk thread would report to a loop that is gone
         return error.code
-    collector.tame()
     ready()
     await told.wait()
     log.info("stopping")

@@ -1,24 +1,32 @@
 """The garbage collector, kept away from the tree: a million znodes must not mean a pause.
 
-Rules: called once per process, after recovery. Everything that is alive after a full collection is taken out of the
-collector's sight, so each full collection looks only at what is new since the last one. What is frozen by mistake (a
-connection that was open at that moment and left a cycle) stays in memory: full collections are rare enough for that.
+Rules: it sleeps while a node starts, and what is alive then is taken out of its sight, unseen: nothing that a start
+leaves behind is worth a walk over everything. From then on it looks at what is new; what has survived five looks is
+taken out of its sight, too, so that no look is at more than some hundred thousand objects. What is frozen by mistake (a
+connection that was open at that moment and left a cycle) stays in memory: connections leave none.
 """
 
 import gc
 from typing import Literal
 
-YOUNG_OBJECTS = 20_000  # some 1 ms of collecting
+YOUNG_OBJECTS = 20_000  # more than before are looked at: some 1 ms
+LOOKS = 5  # at the young, then one at all that survived them
 
 
 def _freeze_survivors(phase: Literal["start", "stop"], info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"] == 2:
+    if phase == "stop" and info["generation"]:
         gc.freeze()
 
 
+def sleep() -> None:
+    """Look at nothing until `tame`."""
+    gc.disable()
+
+
 def tame() -> None:
-    """Freeze what there is, and from now on whatever survives a full collection."""
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    """Freeze what there is, and from now on whatever has lived for a while."""
+    gc.set_threshold(YOUNG_OBJECTS, LOOKS, 10)
     if _freeze_survivors not in gc.callbacks:
         gc.callbacks.append(_freeze_survivors)
-    gc.collect()
+    gc.freeze()
+    gc.enable()
