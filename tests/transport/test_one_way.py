@@ -1,7 +1,7 @@
 """A stream that is cut in one direction ends: who hears nothing any more finds out, and the other side with it.
 
-Rules: real gRPC through a proxy of which one way is closed, under traffic in both directions, for that is when gRPC's
-own probes are in flight, which once kept its keepalive from asking.
+Rules: real gRPC and lanes through a proxy of which one way is closed, under traffic in both directions, for that is
+when gRPC's own probes are in flight, which once kept its keepalive from asking.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import pytest
 
 from tests.robustness.proxy import Pair, Proxies
 from tests.transport.test_peers import NOWHERE, Recorder, free_ports
-from zooweeper.model.config import Address, Config, Member, Timing
+from zooweeper.model.config import CARRIERS, Address, Config, LaneSettings, Member, Timing
 from zooweeper.transport.peers import Peers
 from zooweeper.zab.messages import Commit
 
@@ -19,19 +19,25 @@ SILENCE_MS = 500
 FOUND_S = 8.0  # twice two silences are two seconds; a probe of its own would take a minute
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("cut", [(1, 2), (2, 1)])
-def test_a_stream_that_is_cut_in_one_direction_is_found(cut: Pair) -> None:
+def test_a_stream_that_is_cut_in_one_direction_is_found(cut: Pair, carrier: str) -> None:
     async def main() -> None:
         members = tuple(
             Member(id, Address("127.0.0.1", port), NOWHERE, NOWHERE, NOWHERE)
             for id, port in zip((1, 2), free_ports(2), strict=True)
         )
-        proxies = await asyncio.to_thread(Proxies, {member.id: member.peer for member in members})
+        home = Address("127.0.0.1", free_ports(1)[0])
+        proxies = await asyncio.to_thread(Proxies, {one.id: one.peer for one in members}, 0, {1: home, 2: home})
         through = (replace(members[0], peer=Address("127.0.0.1", proxies.port(2, 1))), members[1])
         seen, peers = {}, {}
-        for node, known in ((1, members), (2, through)):
+        lane_route = ((1, Address("127.0.0.1", proxies.lane_port(2, 1))),)
+        for node, known, lanes in (
+            (1, members, LaneSettings(carrier, port=home.port)),
+            (2, through, LaneSettings(carrier, routes=lane_route)),
+        ):
             seen[node] = Recorder()
-            config = Config(node, "test", known, "", Timing(silence_ms=SILENCE_MS))
+            config = Config(node, "test", known, "", Timing(silence_ms=SILENCE_MS), lanes=lanes)
             peers[node] = Peers(config, b"folder %d" % node, b"p", seen[node])
             await peers[node].start()
         for node in (1, 2):

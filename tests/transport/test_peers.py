@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from zooweeper.model.config import Address, Config, Member
+from zooweeper.model.config import CARRIERS, Address, Config, LaneSettings, Member
 from zooweeper.model.limits import PEER_QUEUE_BYTES_MAX
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
@@ -18,6 +19,14 @@ from zooweeper.transport.peers import SERVICE, Peers, PortTaken
 from zooweeper.zab.messages import Commit, Message, SnapChunk
 
 NOWHERE = Address("127.0.0.1", 0)
+LANES = LaneSettings()
+
+
+@pytest.fixture(params=CARRIERS)
+def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With lanes, and without."""
+    monkeypatch.setattr(sys.modules[__name__], "LANES", LaneSettings(request.param))
+    return str(request.param)
 
 
 def free_ports(count: int) -> list[int]:
@@ -72,7 +81,7 @@ class Net:
         self.seen: dict[int, Recorder] = {}
 
     async def start(self, node: int, process: bytes = b"p", incarnation: bytes = b"", cluster: str = "") -> Peers:
-        config = Config(node, cluster or self.cluster, self.members, "")
+        config = Config(node, cluster or self.cluster, self.members, "", lanes=LANES)
         seen = self.seen[node] = Recorder()
         peers = self.peers[node] = Peers(config, incarnation or b"folder %d" % node, process, seen)
         await peers.start()
@@ -96,7 +105,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(main)
 
 
-def test_messages_arrive_in_order_both_ways_after_up() -> None:
+def test_messages_arrive_in_order_both_ways_after_up(carrier: str) -> None:
     async def main() -> None:
         async with net(3) as n:
             for node in (3, 2, 1):
@@ -118,7 +127,7 @@ def test_messages_arrive_in_order_both_ways_after_up() -> None:
     run(main())
 
 
-def test_a_stopped_peer_is_down_and_back_soon_after_its_restart() -> None:
+def test_a_stopped_peer_is_down_and_back_soon_after_its_restart(carrier: str) -> None:
     async def main() -> None:
         async with net(2) as n:
             await n.start(1)
@@ -246,7 +255,7 @@ def test_a_peer_that_does_not_take_its_messages_is_dropped() -> None:
     run(main())
 
 
-def test_the_other_side_learns_that_it_was_dropped_for_not_reading() -> None:
+def test_the_other_side_learns_that_it_was_dropped_for_not_reading(carrier: str) -> None:
     async def main() -> None:
         async with net(2) as n:
             node = await n.start(1)
