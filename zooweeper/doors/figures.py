@@ -37,15 +37,12 @@ class Tally:
 
     def count(self, now_ms: int, traffic: Traffic) -> None:
         """They leave; there is one at least."""
-        asked, sizes = self.asked_ms, self.sizes
-        traffic.response_bytes.add_all(len(sizes), sum(sizes), min(sizes), max(sizes), sizes[-1])
+        sizes, waited = self.sizes, [now_ms - asked_ms if now_ms > asked_ms else 0 for asked_ms in self.asked_ms]
+        traffic.response_bytes.add_all(sizes)
+        self.latency.add_all(waited)
+        traffic.latency.add_all(waited)
         sizes.clear()
-        if asked:
-            count, total = len(asked), max(0, now_ms * len(asked) - sum(asked))
-            least, most, last = (max(0, now_ms - at) for at in (max(asked), min(asked), asked[-1]))
-            self.latency.add_all(count, total, least, most, last)
-            traffic.latency.add_all(count, total, least, most, last)
-            asked.clear()
+        self.asked_ms.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 Rules: plain counting, no clock, nothing decided by it. Where nothing was measured yet the extremes are -1.
 """
 
+FEW = 4  # for fewer values, one by one is faster
+
 
 class Figure:
     """Last, least, most and mean of one measure."""
@@ -25,13 +27,18 @@ class Figure:
         if value < self.least or self.count == 1:
             self.least = value
 
-    def add_all(self, count: int, total: int, least: int, most: int, last: int) -> None:
-        """As `add` for `count` values, 1 at least, of which these are known."""
+    def add_all(self, values: list[int]) -> None:
+        """`add` each."""
+        if len(values) < FEW:
+            for value in values:
+                self.add(value)
+            return
+        least = min(values)
         self.least = min(self.least, least) if self.count else least
-        self.most = max(self.most, most)
-        self.count += count
-        self.total += total
-        self.last = last
+        self.most = max(self.most, max(values))
+        self.count += len(values)
+        self.total += sum(values)
+        self.last = values[-1]
 
     @property
     def mean(self) -> float:

@@ -12,6 +12,8 @@ from zooweeper.model.durable import Epochs
 from zooweeper.model.entry import Batch
 from zooweeper.model.zxid import counter_of, epoch_of, follows, make, show
 
+TRIM_SLACK = 1 / 16
+
 
 def _end(batch: Batch) -> int:
     return batch.last
@@ -58,6 +60,9 @@ class History:
         """The batches that end at `zxid` or before are committed; returns those that are so newly. (A peer may name any
         zxid: a batch is committed as a whole or not at all.)"""
         assert self.committed < zxid <= self.last, (show(self.committed), show(zxid), show(self.last))
+        if zxid == self.last and self.penultimate == self.committed:  # as it is with one batch in flight
+            self.committed = zxid
+            return [self.batches[-1]]
         start = bisect_right(self.batches, self.committed, key=_end)
         end = bisect_right(self.batches, zxid, key=_end)
         if start < end:
@@ -111,7 +116,11 @@ class History:
         return self._bytes > 4 * limits.WINDOW_BYTES_MAX or self._entries > 4 * limits.WINDOW_ENTRIES_MAX
 
     def trim(self, keep: int) -> None:
-        """Let old batches go: committed ones up to `keep`, while the window is beyond its bounds."""
+        """Let old batches go: committed ones up to `keep`, when the window is well beyond its bounds (many at once, for
+        each time all that stay move up)."""
+        slack = 1 + TRIM_SLACK
+        if self._bytes <= slack * limits.WINDOW_BYTES_MAX and self._entries <= slack * limits.WINDOW_ENTRIES_MAX:
+            return
         keep = min(keep, self.committed)
         count = 0
         while (self._bytes > limits.WINDOW_BYTES_MAX or self._entries > limits.WINDOW_ENTRIES_MAX) and self.batches[

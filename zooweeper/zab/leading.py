@@ -356,14 +356,14 @@ class Leading(Sending):
             self._maybe_commit()
 
     def on_ack_of_learner(self, learner: Learner, message: Ack) -> None:
-        if message.epoch == self.epoch:
-            learner.durable = max(learner.durable, message.zxid)
+        if message.epoch == self.epoch and message.zxid > learner.durable:
+            learner.durable = message.zxid
             self._maybe_commit()
 
     def _maybe_commit(self) -> None:
-        if self.phase is not Phase.BROADCAST:
-            return
         peer = self.peer
+        if self.phase is not Phase.BROADCAST or peer.history.committed == peer.history.last:
+            return
         reached = {learner.id: learner.durable for learner in self.at_least(Stage.SYNCED)}
         reached[peer.id] = self.durable
         zxid = min(peer.memberships.reached(reached), peer.history.last)
@@ -392,7 +392,14 @@ class Leading(Sending):
         self._maybe_confirm()
 
     def on_barrier_ask(self, learner: Learner, message: BarrierAsk) -> None:
-        if self.phase is Phase.BROADCAST:
+        if self.phase is not Phase.BROADCAST:
+            return
+        peer = self.peer
+        if learner.stage >= Stage.SYNCED and peer.memberships.is_quorum((peer.id, learner.id)):
+            # Neither it, when it asked, nor we, who still lead, had promised another epoch: no round has more to say.
+            answer = BarrierAnswer(learner.attempt, self.epoch, message.token, peer.history.committed)
+            peer.send(learner.id, answer)
+        else:
             self._ask_barrier(learner.id, message.token)
 
     def _ask_barrier(self, asker: int, token: int) -> None:

@@ -72,6 +72,8 @@ class Memberships:
 
     def reached(self, numbers: Mapping[int, int]) -> int:
         """The highest number that a quorum of each has reached; `numbers` maps ids to theirs."""
+        if len(self.in_force) == 1:
+            return quorum.committed(self.in_force[0].voters, numbers)
         return min(quorum.committed(membership.voters, numbers) for membership in self.in_force)
 
     # --- what happens to the log

@@ -79,7 +79,9 @@ class Peer:
     def take(self) -> Ready:
         """Everything since the last take."""
         self.role.flush()
-        ready, self.ready = self.ready, Ready()
+        ready = self.ready
+        if ready:
+            self.ready = Ready()
         return ready
 
     @property
