@@ -431,6 +431,11 @@ class Clients:
 
     # --- barriers
 
+    @property
+    def barrier_under_way(self) -> bool:
+        """One at a time: what asks for one meanwhile gathers for the next."""
+        return bool(self._asked)
+
     def barrier_asked(self, token: int) -> None:
         """All that wait for a barrier wait for `token` now."""
         self._asked[token], self.asking = self.asking, []

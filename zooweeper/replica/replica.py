@@ -215,7 +215,7 @@ class Replica:
         elif isinstance(self._routed, Following) and self._gathering and self._forwarded not in self.clients.waiting:
             count, data, self._forwarded = self._gathering.take()
             self._routed.forward(count, data)
-        if self.clients.asking and self._routed is not None:
+        if self.clients.asking and self._routed is not None and not self.clients.barrier_under_way:
             self._barrier += 1
             self.clients.barrier_asked(self._barrier)
             self._routed.barrier(self._barrier)
