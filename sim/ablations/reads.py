@@ -8,7 +8,7 @@ from zooweeper.zab.rounds import Rounds
 READS = {
     "stale_strong_read": without(
         "a linearizable read is answered like any other",
-        Edit(Clients._take, "op.kind is OpKind.READ and not ask.linear", "op.kind is OpKind.READ"),
+        Edit(Clients._take, "op.kind is READ and not ask.linear", "op.kind is READ"),
     ),
     "barrier_without_quorum_round": without(
         "a leader is sure that it leads",
