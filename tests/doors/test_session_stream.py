@@ -20,7 +20,7 @@ from zooweeper.ops.data import GetData, SetAcl, SetData
 from zooweeper.ops.read import Exists, GetChildren2, WhoAmI
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, Sasl
 from zooweeper.pb import client_pb2 as pb
-from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.events import Asks, Connect, Heard
 from zooweeper.replica.outbox import Answer
 from zooweeper.runtime.gateway import Gateway
 
@@ -356,8 +356,8 @@ def test_with_too_many_bytes_unanswered_nothing_more_is_taken() -> None:
         def register(self, sink: SessionStream) -> int:
             return 1
 
-        def step(self, event: Connect | Ask | Heard) -> None:
-            self.asked += isinstance(event, Ask)
+        def step(self, event: Asks | Connect | Heard) -> None:
+            self.asked += len(event.asks) if isinstance(event, Asks) else 0
 
         def disconnect(self, connection: int) -> None:
             """It leaves."""

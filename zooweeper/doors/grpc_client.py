@@ -20,7 +20,7 @@ from zooweeper.model.errors import AuthFailed, BadArguments, MarshallingError, T
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, MIB, OUTPUT_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.session import AddIdentity, Auth, Sasl
 from zooweeper.pb import client_pb2 as pb
-from zooweeper.replica.events import Ask, Connect, Heard
+from zooweeper.replica.events import Ask, Asks, Connect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
 from zooweeper.runtime.gateway import Gateway
 
@@ -213,7 +213,8 @@ class SessionStream:
         if message.ping:
             self._gateway.step(Heard(self._connection))
         self._requests, self._taken = message.requests, 0
-        self._proceed()
+        if self._requests:
+            self._proceed()
 
     def _hello(self, message: pb.ClientMessage) -> None:
         hello = message.hello
@@ -232,30 +233,44 @@ class SessionStream:
     def _proceed(self) -> None:
         """Ask what the message asks, as long as there is room, and not too much in one turn."""
         requests, asked, first = self._requests, self._asked, self._taken
-        step, connection = self._gateway.step, self._connection
+        connection = self._connection
+        asks: list[Ask] = []
         last = min(len(requests), first + SLICE, first + PENDING_REQUESTS_MAX - len(asked))
-        for request in requests[first:last]:
+        for request in requests if last - first == len(requests) else requests[first:last]:
             if self._asked_bytes >= ASKED_BYTES_MAX:
                 break
             code, body = request.code, request.body
             size = len(body)
-            if size > FRAME_BYTES_MAX:
-                raise TooLarge(f"a request of {size} bytes, {FRAME_BYTES_MAX} are allowed")
-            if code in OWN_BUSINESS:
-                if code == Auth.code:
-                    code, body = AddIdentity.code, self._identity(body)
-                else:
-                    code = NOT_FOR_CLIENTS
-            self._taken += 1
+            if size > FRAME_BYTES_MAX or code in OWN_BUSINESS:
+                try:
+                    code, body = self._unusual(code, body)
+                except ZkError:
+                    self._hand_over(asks)
+                    raise
             asked.append(size)
             self._asked_bytes += size
-            step(Ask(connection, request.xid, code, body, request.number, request.linear))
+            asks.append(Ask(connection, request.xid, code, body, request.number, request.linear))
+        self._taken += len(asks)
+        self._hand_over(asks)
         held = self._taken < len(requests)
         if held != self._held:
             self._held = held
             self._stream.hold(held)
         if held and self._has_room():
             self._wake_up()  # what was asked so far may be answered now
+
+    def _hand_over(self, asks: list[Ask]) -> None:
+        """What was taken goes to the node."""
+        if asks:
+            self._gateway.step(Asks(self._connection, asks))
+
+    def _unusual(self, code: int, body: bytes) -> tuple[int, bytes]:
+        """What is this door's business, in the node's terms. TooLarge, AuthFailed, MarshallingError."""
+        if len(body) > FRAME_BYTES_MAX:
+            raise TooLarge(f"a request of {len(body)} bytes, {FRAME_BYTES_MAX} are allowed")
+        if code == Auth.code:
+            return AddIdentity.code, self._identity(body)
+        return NOT_FOR_CLIENTS, body
 
     def _identity(self, body: bytes) -> bytes:
         """The body of addIdentity for a credential that is good. AuthFailed."""
