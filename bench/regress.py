@@ -65,14 +65,14 @@ def answers(data: bytes, values: dict[int, bytes]) -> bytes:
 def measure(say: Say, rounds: int = ROUNDS) -> Quotients:
     """The quotients of this machine, now. Stuck when a load fails."""
     frames: list[float] = []
-    loads: dict[str, list[float]] = {str(load): [] for load in LOADS}
+    loads: dict[str, list[float]] = {str(one): [] for one in LOADS}
     with running(3) as ensemble:
         hosts = [member.wire for member in ensemble.members]
         for _ in say.each("CPU of an operation", range(rounds), rounds):
             frames.append(reference_us())
-            for load in LOADS:
-                figures = generate("zk", hosts, load, SECONDS, WARM_UP_S, pids(ensemble))
-                loads[str(load)].append(figures["servers_us"])
+            for one in LOADS:
+                figures = generate("zk", hosts, one, SECONDS, WARM_UP_S, pids(ensemble))
+                loads[str(one)].append(figures["servers_us"])
     return {name: round(min(measured) / min(frames), 3) for name, measured in loads.items()}
 
 
@@ -82,8 +82,15 @@ def version() -> str:
 
 
 def store(quotients: Quotients, path: Path = STORED) -> None:
+    """Keeps them, and those of other versions as they are."""
     kept = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps(dict(sorted((kept | {version(): quotients}).items())), indent=2) + "\n")
+
+
+def load(path: Path = STORED) -> Quotients | None:
+    """Those of this version of Python; None where there are none."""
+    kept: dict[str, Quotients] = json.loads(path.read_text()) if path.exists() else {}
+    return kept.get(version())
 
 
 def verdicts(quotients: Quotients, stored: Quotients | None) -> list[str]:
@@ -110,5 +117,4 @@ def regress(say: Say, keep: bool) -> None:
     quotients = measure(say)
     if keep:
         store(quotients)
-    kept = json.loads(STORED.read_text()) if STORED.exists() else {}
-    print("\n".join(verdicts(quotients, kept.get(version()))))
+    print("\n".join(verdicts(quotients, load())))
