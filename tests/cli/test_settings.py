@@ -11,7 +11,7 @@ import pytest
 from zooweeper.cli import ports, settings
 from zooweeper.cli.serve import parse_member
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
-from zooweeper.model.config import Address, ClientPort
+from zooweeper.model.config import Address, ClientPort, LaneSettings
 
 THREE = EnsembleSettings("c1", tuple(settings.member_at(node, None) for node in (1, 2, 3)))
 
@@ -42,10 +42,14 @@ def test_a_node_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_observers_routes_and_what_else_there_is(tmp_path: Path) -> None:
     watcher = dataclasses.replace(settings.member_at(4, None), observer=True)
     four = EnsembleSettings("c1", (*THREE.members, watcher))
-    settings.write_node(tmp_path, 4, four, super_digest="super:x", routes={"1": "10.0.0.1:99"})
+    settings.write_node(tmp_path, 4, four, super_digest="super:x", routes={"1": "10.0.0.1:99"},
+                        peer_carrier="grpc", lane_port=77, lane_routes={"2": "10.0.0.2:98"})  # fmt: skip
     config = settings.read_node(tmp_path)
     assert config.me.observer and config.voters == (1, 2, 3) and config.super_digest == "super:x"
     assert config.routes == ((1, Address("10.0.0.1", 99)),)
+    assert config.lanes == LaneSettings("grpc", 77, ((2, Address("10.0.0.2", 98)),))
+    settings.write_node(tmp_path, 4, four)
+    assert settings.read_node(tmp_path).lanes == LaneSettings("fast", 0, ())
 
 
 def test_one_more_node_of_an_ensemble_on_this_host() -> None:
@@ -114,6 +118,12 @@ def member(**changes: object) -> str:
         (changed(routes={"0": "h:1"}), "routes must be an object of members' ids"),
         (changed(routes={"2": "h"}), "not an address"),
         (changed(routes={"2": 5}), "route 2 must be text"),
+        (changed(lane_routes=[]), "lane_routes must be an object of members' ids"),
+        (changed(lane_port="1"), "lane_port is a port"),
+        (changed(lane_port=65536), "lane_port is a port"),
+        (changed(lane_port=True), "lane_port is a port"),
+        (changed(peer_carrier="pigeon"), "peer_carrier is fast or grpc, not pigeon"),
+        (changed(peer_carrier=["fast"]), "peer_carrier is fast or grpc, not ['fast']"),
         (changed(clients=[]), "clients must be an object"),
         (changed(clients={"word": []}), "unknown setting word of clients; known: announced, "),
         (changed(clients={"words": "ruok"}), "words must be a list"),

@@ -16,7 +16,7 @@ from zooweeper.cli.settings import SettingsError
 from zooweeper.cli.zoocfg import ZooCfg, parse_properties, read_zoo_cfg
 from zooweeper.cli.zoocfg_keys import KEYS, Fate, find
 from zooweeper.cli.zoofolder import prepare_folder
-from zooweeper.model.config import Address, ClientPort, Timing
+from zooweeper.model.config import Address, ClientPort, LaneSettings, Timing
 from zooweeper.storage.disk import OsDisk
 from zooweeper.storage.folder import FolderError, read_identity
 from zooweeper.storage.storage import Storage
@@ -135,14 +135,15 @@ def test_values_become_settings(tmp_path: Path) -> None:
         "initLimit=3\nmaxClientCnxns=0\n4lw.commands.whitelist=stat, ruok ,\nreadonlymode.enabled=FALSE\n"
         "snapCount=5000\n"
         "reconfigEnabled=true\nDigestAuthenticationProvider.superDigest=super:x=\nadmin.serverPort=9090\n"
-        "zooweeper.cluster=shop\ndb.autocreate=false\nautopurge.purgeInterval=1\n",
+        "zooweeper.cluster=shop\ndb.autocreate=false\nautopurge.purgeInterval=1\n"
+        "zooweeper.peerCarrier=grpc\nzooweeper.lanePort=77\n",
     )
     config, clients = found.config, found.config.clients
     assert found.warnings == () and not found.autocreate
     assert str(config.me.wire) == "0.0.0.0:2181" and config.me.admin == Address("h2", 9090)
     assert config.timing == replace(Timing(), silence_ms=1000, discovery_ms=1500)
     assert (config.cluster, config.super_digest, config.snapshot_entries) == ("shop", "super:x=", 5000)
-    assert config.reconfig
+    assert config.reconfig and config.lanes == LaneSettings("grpc", 77)
     assert (clients.session_min_ms, clients.session_max_ms) == (1000, 7000)
     assert (clients.words, clients.per_address_max, clients.read_only) == (("stat", "ruok"), 0, False)
 
@@ -228,6 +229,8 @@ def test_flags_of_java(tmp_path: Path) -> None:
         ("clientPort=1\nserver.2=h:1:2;3", "zoo.cfg:2: clientPort is not the 3 of the line server.2"),
         ("clientPort=1\nserver.2=h:1:2\npeerType=x", "zoo.cfg:4: peerType is participant or observer, not x"),
         ("clientPort=1\ngroup.1=1:2", "zoo.cfg:3: group.1 cannot be had: groups are not supported"),
+        ("clientPort=1\nzooweeper.peerCarrier=x", "zoo.cfg:3: zooweeper.peerCarrier is fast or grpc, not x"),
+        ("clientPort=1\nzooweeper.lanePort=65536", "zoo.cfg:3: zooweeper.lanePort is a whole number from 0 to 65535"),
         ("clientPort=1\nzooweeper.cluster=" + "x" * 256, "zoo.cfg:3: zooweeper.cluster has 1 to 255 bytes"),
         ("clientPort=1\n=5", "zoo.cfg:3: not key=value: =5"),
         ("clientPort=1\na=\\u0007", "zoo.cfg:3: a holds a character that cannot be printed"),

@@ -15,7 +15,17 @@ from zooweeper.cli.settings import FILE_BYTES_MAX, NODES_MAX, SHOWN_MAX, Setting
 from zooweeper.cli.text import did_you_mean
 from zooweeper.cli.zoocfg_keys import Fate, find, names
 from zooweeper.doors.sasl import UsersError, read_users
-from zooweeper.model.config import ALL_WORDS, Address, ClientPort, Config, Member, Timing
+from zooweeper.model.config import (
+    ALL_WORDS,
+    CARRIERS,
+    FAST,
+    Address,
+    ClientPort,
+    Config,
+    LaneSettings,
+    Member,
+    Timing,
+)
 from zooweeper.model.errors import BadArguments
 from zooweeper.model.limits import SESSION_TIMEOUT_MIN_MS
 from zooweeper.model.members import Server, of_settings, parse_server
@@ -202,6 +212,7 @@ class _Reading:
             super_digest=self._text("DigestAuthenticationProvider.superDigest"),
             clients=replace(clients, announced=bool(servers) and all(server.wire for server in servers)),
             reconfig=self._flag("reconfigEnabled", False),
+            lanes=self._lanes(),
         )
         if "snapCount" in self._values:
             config = replace(config, snapshot_entries=self._number("snapCount", 0, 2))
@@ -244,6 +255,12 @@ class _Reading:
             silence_ms=max(min(ours.silence_ms, self._number("syncLimit", 5, 1) * tick_ms), 3 * ours.tick_ms),
             discovery_ms=max(min(ours.discovery_ms, self._number("initLimit", 10, 1) * tick_ms), 5 * ours.tick_ms),
         )
+
+    def _lanes(self) -> LaneSettings:
+        carrier = self._text("zooweeper.peerCarrier", FAST)
+        if carrier not in CARRIERS:
+            raise self._bad("zooweeper.peerCarrier", f"is {' or '.join(CARRIERS)}, not {_shown(carrier)}")
+        return LaneSettings(carrier, self._number("zooweeper.lanePort", 0, 0, 65535))
 
     def _tick_ms(self) -> int:
         return self._number("tickTime", TICK_MS, 1, 3_600_000)

@@ -103,6 +103,10 @@ _ROWS: tuple[tuple[str, Fate, str] | tuple[str, Fate, str, tuple[str, ...]], ...
     ("localSessionsUpgradingEnabled", I, "every session is replicated"),
     ("zooweeper.cluster", U, "ours: the ensemble's name, equal on all nodes, so that different ensembles never mix; "
                              "default zookeeper"),
+    ("zooweeper.peerCarrier", U, "ours: `fast` (default), lanes beside the streams between nodes, or `grpc`, the "
+                                 "streams alone"),
+    ("zooweeper.lanePort", U, "ours: where this server listens for lanes, on the host of its own server line; default "
+                              "any free port"),
     # --- rights
     ("DigestAuthenticationProvider.superDigest", U, "who authenticates with it may do everything; better in a file "
                                                     "that only its owner can read"),
