@@ -8,12 +8,13 @@ record, made once when its class is made: no type is looked up while bytes are r
 from struct import Struct
 from typing import Any
 
-from zooweeper.model.acl import Acl, Id
+from zooweeper.model.acl import OPEN, Acl, Id
 from zooweeper.model.errors import MarshallingError
 from zooweeper.model.stat import STAT, Stat
 
 INT = Struct("!i")
 NULL = INT.pack(-1)  # the length of what is not there
+_OPEN = b"\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone"
 
 
 def short() -> MarshallingError:
@@ -129,6 +130,18 @@ class Many(Type):
         source.indent = source.indent[4:]
 
 
+class Acls(Many):
+    """ACL rows. Most lists are the one that allows everything to everybody, and known by its bytes."""
+
+    def read(self, to: str, source: Source) -> None:
+        source.put(
+            f"if data.startswith({_OPEN!r}, at): {to}, at = [*{source.unique(OPEN)}], at + {len(_OPEN)}", "else:"
+        )
+        source.indent += "    "
+        super().read(to, source)
+        source.indent = source.indent[4:]
+
+
 class Maybe(Type):
     """A flag, and the value if it is there. Only in operations of our own: ZooKeeper has no such thing."""
 
@@ -192,9 +205,11 @@ BUFFER = Bytes(text=False)
 SECRET = Bytes(text=False)  # the same bytes; a record does not show it
 PATH = Bytes(text=True, null="''")
 _ID = Tuple(Id, TEXT, TEXT)
+_ACL = Tuple(Acl, Fixed("i"), _ID)
 VALUES: dict[Any, Type] = {
     Stat: Packed(Stat, STAT),
     Id: _ID,
-    Acl: Tuple(Acl, Fixed("i"), _ID),
+    Acl: _ACL,
+    list[Acl]: Acls(_ACL),
 }
 """The values of model/ that stand in records as they are."""

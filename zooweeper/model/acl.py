@@ -108,9 +108,11 @@ def allows(acl: Sequence[Acl], perm: int, identities: Iterable[Id]) -> bool:
     return False
 
 
-def fixup(acl: Iterable[Acl], identities: Sequence[Id]) -> AclList:
+def fixup(acl: Sequence[Acl], identities: Sequence[Id]) -> AclList:
     """The list as it is stored: `auth` replaced by the caller's own identities, duplicates removed. InvalidAcl if a row
     is not understood or nothing remains."""
+    if len(acl) == 1 and acl[0] == OPEN[0]:
+        return OPEN
     rows: dict[Acl, None] = {}
     for perms, (scheme, name) in acl:
         if scheme == "auth":  # some clients send the id as null
@@ -131,7 +133,7 @@ def fixup(acl: Iterable[Acl], identities: Sequence[Id]) -> AclList:
     if len(rows) > ACL_ROWS_MAX:
         raise InvalidAcl(f"an ACL has at most {ACL_ROWS_MAX} rows")
     result = tuple(rows)
-    return OPEN if result == OPEN else result
+    return OPEN if result == OPEN else result  # given more than once
 
 
 def masked(acl: AclList) -> AclList:

@@ -14,12 +14,13 @@ RESERVED = frozenset(("/", "/zookeeper", "/zookeeper/quota", CONFIG))  # cannot 
 
 # Control characters, surrogates, private use, specials, and all beyond 16 bits (two surrogates to a UTF-16 program).
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
+_PLAIN = re.compile("(/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+")  # as most are
 _DOTTED = re.compile(r"/\.{0,2}(/|\Z)")  # an empty, `.` or `..` component, the last one included
 
 
 def validate(path: str) -> None:
     """BadArguments if `path` cannot name a znode."""
-    if path == ROOT:
+    if path == ROOT or _PLAIN.fullmatch(path):
         return
     if not path.startswith("/"):
         raise BadArguments("a path starts with /", printable(path))

@@ -6,6 +6,7 @@ target.
 
 from typing import Any
 
+from zooweeper.codec.jute import INT
 from zooweeper.codec.record import Buffer, Int, Long, Path, Record, Vector
 from zooweeper.model.acl import Acl, Perm, fixup
 from zooweeper.model.entry import Entry
@@ -76,8 +77,9 @@ class Create(Op, code=1, name="create", kind=Kind.WRITE):
     Result = PathResult
 
     @staticmethod
-    def execute(request: CreateRequest, state: State, entry: Entry) -> PathResult:
-        return PathResult(_plain(request, state, entry)[0])
+    def execute(request: CreateRequest, state: State, entry: Entry) -> bytes:
+        path = _plain(request, state, entry)[0].encode()
+        return INT.pack(len(path)) + path
 
 
 class Create2(Op, code=15, name="create2", kind=Kind.WRITE):
