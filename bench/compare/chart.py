@@ -10,6 +10,16 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+FIGURES = {
+    "per_s": "per second",
+    "p50_us": "p50",
+    "p99_us": "p99",
+    "reads_p99_us": "p99 of gets",
+    "writes_p99_us": "p99 of sets",
+    "servers_us": "CPU per operation",
+    "s": "time",
+    "mb": "memory",
+}
 WIDTH, LABELS, RIGHT, ROW, TOP = 920, 380, 40, 20, 46
 TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 COLOURS = {"goal": "#1a7f37", "ok": "#9a6700", "missed": "#cf222e"}
@@ -43,7 +53,7 @@ def chart(rows: Sequence[dict[str, Any]]) -> str:
         worst, best = (x(better(row, row[name])) for name in ("ratio_min", "ratio_max"))
         middle, bar, goal = (x(better(row, value)) for value in (row["ratio"], row["bar"]["bar"], row["bar"]["goal"]))
         colour = COLOURS[row["verdict"]]
-        label = escape(f"{row['load']}, {row['player']} : {row['rival']}, {row['figure']}")
+        label = escape(f"{row['load']}, {row['player']} : {row['rival']}, {FIGURES[row['figure']]}")
         parts += [
             f'<text x="8" y="{y + 4:g}">{label}</text>',
             f'<line x1="{worst:.1f}" x2="{best:.1f}" y1="{y:g}" y2="{y:g}" stroke="{colour}" stroke-width="2"/>',

@@ -14,29 +14,19 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.compare.chart import chart
+from bench.compare.chart import FIGURES, chart
 from bench.compare.ratios import Row
 from bench.load import Stuck
 
 Json = dict[str, Any]
 """`machine`, `settings`, `rounds`, `seconds`, `missing`, `failed` and `rows`."""
 
-FIGURES = {
-    "per_s": "per second",
-    "p50_us": "p50",
-    "p99_us": "p99",
-    "reads_p99_us": "p99 of gets",
-    "writes_p99_us": "p99 of sets",
-    "servers_us": "CPU per operation",
-    "s": "time",
-    "mb": "memory",
-}
 HEADER = ("load", "figure", "ours", "theirs", "ratio", "bar", "goal", "verdict")
 COLOURS = {"goal": "green", "ok": "yellow", "missed": "red", "": "dim"}
 SHORT = ("per_s", "p50_us", "s", "mb")  # the figures that the README shows
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "docs" / "plots" / "compare.json"
-PLOT = ROOT / "docs" / "plots" / "compare.svg"
+PLOT, SHORT_PLOT = KEPT.with_name("compare.svg"), KEPT.with_name("compare-short.svg")
 DOCUMENTS = (ROOT / "docs" / "speed.md", ROOT / "README.md")
 MARKED = re.compile(r"(<!-- compare: (\w+) -->\n).*?(<!-- compare: end -->)", re.DOTALL)
 
@@ -101,8 +91,11 @@ def _key(row: Json) -> tuple[str, str, str]:
 
 def filled(document: str, report: Json) -> str:
     """A document with the tables of a report between its markers."""
-    short = [row for row in report["rows"] if row["bar"] and row["figure"] in SHORT]
-    parts = {"full": as_markdown(report["rows"]), "short": as_markdown(short), "machine": _machine(report)}
+    parts = {
+        "full": as_markdown(report["rows"]),
+        "short": as_markdown(short(report["rows"])),
+        "machine": _machine(report),
+    }
 
     def part(match: re.Match[str]) -> str:
         if match[2] not in parts:
@@ -110,6 +103,11 @@ def filled(document: str, report: Json) -> str:
         return f"{match[1]}{parts[match[2]]}{match[3]}"
 
     return MARKED.sub(part, document)
+
+
+def short(rows: Iterable[Json]) -> list[Json]:
+    """What the README shows."""
+    return [row for row in rows if row["bar"] and row["figure"] in SHORT]
 
 
 def _machine(report: Json) -> str:
@@ -124,5 +122,6 @@ def write_documents(report: Json) -> None:
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text(json.dumps(report, indent=1) + "\n")
     PLOT.write_text(chart(report["rows"]))
+    SHORT_PLOT.write_text(chart(short(report["rows"])))
     for document in DOCUMENTS:
         document.write_text(filled(document.read_text(), report))

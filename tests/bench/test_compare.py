@@ -231,7 +231,7 @@ def test_what_is_measured_anew_replaces_what_is_kept() -> None:
 def test_the_picture_shows_what_has_a_bar() -> None:
     drawn = ElementTree.fromstring(chart(REPORT["rows"]))
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert "set 30x16, port : zookeeper, per_s" in texts and not any("unary" in str(text) for text in texts)
+    assert "set 30x16, port : zookeeper, per second" in texts and not any("unary" in str(text) for text in texts)
     dots = [dot for dot in drawn.iter("{http://www.w3.org/2000/svg}circle") if dot.get("fill") != "none"]
     assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])  # 4 times better, and 1.5 times worse
     assert better({"figure": "p99_us"}, 0.5) == 2 and better({"figure": "per_s"}, 0.5) == 0.5
