@@ -160,10 +160,10 @@ class SessionTable:
 
     @staticmethod
     def _trim(session: Session) -> None:
-        """Forget the oldest results beyond what the session may keep."""
+        """Forget the oldest results beyond what the session may keep; their numbers follow each other up to its own."""
         results = session.results
         while len(results) > session.results_kept or (session.results_bytes > RESULTS_BYTES_MAX and len(results) > 1):
-            session.results_bytes -= len(results.pop(next(iter(results))).body)
+            session.results_bytes -= len(results.pop(session.number - len(results) + 1).body)
 
     def _touch(self, session: Session) -> None:
         if self.keep is not None and session.seen != self.generation:
