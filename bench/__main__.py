@@ -1,4 +1,4 @@
-"""`python -m bench bars [NAME…]`, `speed`, `chaos`, `regress` and `compare`.
+"""`python -m bench bars [NAME…]`, `sizes [NAME…]`, `chaos`, `regress` and `compare`.
 
 Rules: results on stdout as a table or JSON, progress on stderr. Exit code 1 when a bar is missed or could not be
 measured, or a promise broken, 2 for a wrong invocation.
@@ -8,21 +8,24 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
-from bench import chaos, regress, speed
+from bench import chaos, regress, sizes
 from bench.bars import BARS
 from bench.compare import command as comparison
 from bench.figures import Bar, as_json, bars_table
 from bench.load import Stuck
 from bench.say import Say
+from zooweeper.bench import BenchError
 from zooweeper.cli.ensemble import EnsembleError
 from zooweeper.model.errors import ZkError
 
 EXAMPLES = """examples:
   python -m bench bars                      all bars, some minutes
   python -m bench bars start leader-kills   these two
-  python -m bench speed -o json             operations per second, latency, CPU
+  python -m bench sizes znodes --plots .    what a million znodes cost; without a name: all, some minutes
   python -m bench chaos --seconds 300       random faults, every promise checked
   python -m bench regress                   CPU per operation against bench/regress.json, 15 s
   python -m bench compare                   beside Apache ZooKeeper and etcd; compare --help
@@ -34,7 +37,10 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     bars = commands.add_parser("bars", help="measure the bars")
     bars.add_argument("name", nargs="*", help=f"which of: {', '.join(BARS)} (default: all)")
-    fast = commands.add_parser("speed", help="operations per second, latency and CPU")
+    growing = commands.add_parser("sizes", help="cost against nodes, znodes, children, watches and bytes")
+    growing.add_argument("name", nargs="*", help=f"which of: {', '.join(sizes.CURVES)} (default: all)")
+    growing.add_argument("--most", type=int, metavar="N", help="no size beyond it")
+    growing.add_argument("--plots", type=Path, metavar="FOLDER", help="writes an .svg for each there")
     faults = commands.add_parser("chaos", help="random faults under load; checks every promise about writes and reads")
     faults.add_argument("--seconds", type=float, default=60.0)
     faults.add_argument("--seed", type=int, default=1)
@@ -48,25 +54,37 @@ def main() -> int:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     comparison.add_arguments(beside)
-    for command in (bars, fast, faults):
+    for command in (bars, growing, faults):
         command.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
     if arguments.command == "regress":
         return run_regress(arguments)
     if arguments.command == "compare":
         return comparison.compare(arguments)
-    if arguments.command == "speed":
-        rows = asyncio.run(speed.measure(Say()))
-        print(speed.as_json(rows) if arguments.output == "json" else speed.table(rows))
-        return 0
     if arguments.command == "chaos":
         return run_chaos(arguments)
-    unknown = [name for name in arguments.name if name not in BARS]
+    known: Iterable[str] = sizes.CURVES if arguments.command == "sizes" else BARS
+    unknown = [name for name in arguments.name if name not in known]
     if unknown:
-        parser.error(f"no bar named {', '.join(unknown)}; there are: {', '.join(BARS)}")
+        parser.error(f"nothing named {', '.join(unknown)}; there are: {', '.join(known)}")
+    if arguments.command == "sizes":
+        return run_sizes(arguments)
     results = asyncio.run(measure_bars(arguments.name or list(BARS)))
     print(as_json(results) if arguments.output == "json" else bars_table(results))
     return 0 if all(bar.ok for bar in results) else 1
+
+
+def run_sizes(arguments: argparse.Namespace) -> int:
+    try:
+        found = sizes.measure(Say(), arguments.name or list(sizes.CURVES), arguments.most)
+        if arguments.plots:
+            sizes.write_plots(arguments.plots, found)
+    except (BenchError, Stuck, EnsembleError, OSError) as error:
+        print(f"sizes: {error}", file=sys.stderr)
+        return 1
+    as_text = sizes.as_json(found) if arguments.output == "json" else sizes.tables(found)
+    print(as_text)
+    return 0
 
 
 def run_regress(arguments: argparse.Namespace) -> int:
