@@ -8,6 +8,7 @@ from fuzz.targets.answers import Answers
 from fuzz.targets.doors import Doors, UnaryCalls
 from fuzz.targets.entries import Entries
 from fuzz.targets.folders import Folders, Records
+from fuzz.targets.http2 import Http2
 from fuzz.targets.images import Images
 from fuzz.targets.peers import Peers
 from fuzz.targets.proofs import Proofs
@@ -31,6 +32,7 @@ TARGETS: dict[str, Target] = {
         Records(),
         Doors(),
         UnaryCalls(),
+        Http2(),
         Wire(),
         Proofs(),
         Answers(),

@@ -182,6 +182,20 @@ def test_a_call_on_hold_is_told_nothing_and_gets_no_window() -> None:
     assert call.told[-1] == b"last" and call.notes == ["ended"]
 
 
+def test_a_call_may_be_held_and_go_on_while_it_is_told() -> None:
+    class Hasty(Echo):
+        def message(self, data: bytes) -> None:
+            super().message(data)
+            self.stream.hold(True)
+            self.stream.hold(False)
+
+    world = World(HELLO, OPEN)
+    stream = world.calls[0].stream
+    call = stream.call = Hasty(stream)
+    world.say(frame(DATA, END_STREAM, 1, message(b"a") + message(b"b") + message(b"c")))
+    assert call.told == [b"a", b"b", b"c"] and call.notes == ["ended"]
+
+
 def test_what_is_sent_keeps_to_the_windows() -> None:
     world = World(HELLO, OPEN, frame(SETTINGS, 0, 0, SETTING.pack(h2.INITIAL_WINDOW_SIZE, 10)))
     (call,) = world.calls

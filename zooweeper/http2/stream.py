@@ -83,6 +83,7 @@ class Stream:
         "_input",
         "_offset",
         "_queue",
+        "_telling",
         "_trailers",
         "_window_in",
         "call",
@@ -106,6 +107,7 @@ class Stream:
         self._window_in = window_in
         self._input = bytearray()  # of messages that are not whole, or on hold
         self._held = False
+        self._telling = False
         self._ended = False  # the call was told so
         self._queue: deque[bytes] = deque()
         self._offset = 0  # so much of the first of them has left
@@ -142,6 +144,12 @@ class Stream:
             self.uncredited = 0
 
     def _tell(self) -> None:
+        if not self._telling:  # else whoever is being told has gone on, and so does the loop that tells
+            self._telling = True
+            self._tell_all()
+            self._telling = False
+
+    def _tell_all(self) -> None:
         data, at = self._input, 0
         while not self._held and len(data) - at >= _PREFIX.size:
             compressed, length = _PREFIX.unpack_from(data, at)
