@@ -73,7 +73,7 @@ class Joint:
         end.confirmed(frame.confirmed)
         if frame.message is None:
             return
-        ready = end.take(frame.number, [frame.message], frame.lane)
+        ready = end.take(frame.number, [frame.message], size_of(frame.message) if frame.lane else 0)
         if not ready:
             self.network.world.mark("a message came before its turn, or twice")
         for message in ready:

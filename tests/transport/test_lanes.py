@@ -51,7 +51,7 @@ class Pair:
         if carrier:
             first, confirmed, messages = carrier.popleft()
             self.ends[to].confirmed(confirmed)
-            self.out[to] += self.ends[to].take(first, messages, lane) if first else []
+            self.out[to] += self.ends[to].take(first, messages, lane and self.size) if first else []
 
     def confirm(self, end: int) -> None:
         self.streams[1 - end].append((0, self.ends[end].told(), []))
@@ -199,10 +199,10 @@ def test_what_comes_too_early_is_bounded() -> None:
     size = PEER_QUEUE_BYTES_MAX // 8
     lanes: Lanes[int] = Lanes(lambda _: size)
     for number in range(2, 10):
-        assert not lanes.take(number, [number], False)
-        assert not lanes.take(number, [number], True), "again: it is held once"
+        assert not lanes.take(number, [number], 0)
+        assert not lanes.take(number, [number], 1), "again: it is held once"
     with pytest.raises(ValueError, match="before their turn"):
-        lanes.take(10, [10], True)
+        lanes.take(10, [10], 1)
 
 
 def test_what_was_never_sent_cannot_be_confirmed() -> None:
@@ -234,11 +234,11 @@ def test_a_lane_that_confirms_nothing_is_stalled_and_one_that_has_nothing_to_con
 def test_what_came_over_the_lane_is_confirmed_soon() -> None:
     lanes: Lanes[int] = Lanes(lambda _: LANE_CONFIRM_BYTES // 2)
     assert not lanes.tick()
-    lanes.take(1, [1], True)
+    lanes.take(1, [1], LANE_CONFIRM_BYTES // 2)
     assert lanes.tick() and not lanes.owes
-    lanes.take(2, [2], True)
+    lanes.take(2, [2], LANE_CONFIRM_BYTES // 2)
     assert lanes.owes
     assert lanes.told() == 2
     assert not lanes.owes and not lanes.tick()
-    lanes.take(3, [3], False)
+    lanes.take(3, [3], 0)
     assert not lanes.tick(), "the stream keeps what it was given"

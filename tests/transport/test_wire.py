@@ -77,6 +77,26 @@ def test_messages_come_back_as_they_were_sent(messages: list[Message]) -> None:
     assert back == messages
 
 
+@given(st.one_of([values(cls) for cls in MESSAGES]), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+@settings(max_examples=150)
+def test_a_message_alone_is_the_frame_that_protobuf_would_make(message: Message, number: int, confirmed: int) -> None:
+    made = wire.frame_of(message, number, confirmed)
+    frame = wire.frame_from(made)
+    assert (frame.number, frame.confirmed, wire.messages_from(frame)) == (number, confirmed, [message])
+    assert sorted(frame.SerializeToString()) == sorted(made), "no byte more or less, in whatever order"
+
+
+def test_the_messages_of_a_drain_are_numbered_from_the_first() -> None:
+    large: list[Message] = [SnapChunk(1, n, False, bytes(wire.FRAME_BYTES)) for n in range(2)]
+    found = [wire.frame_from(data) for data in wire.frames([Commit(1, 2, 3), *large, Commit(1, 2, 4)], 7, 5)]
+    assert [(frame.number, frame.confirmed, len(frame.messages)) for frame in found] == [
+        (7, 5, 2),
+        (9, 5, 1),
+        (10, 5, 1),
+    ]
+    assert [wire.frame_from(data).number for data in wire.frames([Commit(1, 2, 3), *large])] == [0, 0]
+
+
 def test_a_drain_goes_as_one_frame_and_large_ones_are_split_below_the_limit() -> None:
     small: list[Message] = [Commit(1, 2, n) for n in range(100)]
     assert len(list(wire.frames(small))) == 1

@@ -101,11 +101,10 @@ class Lanes(Generic[M]):
 
     # --- the way in
 
-    def take(self, first: int, messages: Sequence[M], lane: bool) -> Sequence[M]:
-        """Messages number `first` and on, as they came over the lane or over the stream: what is to be given out now,
-        in order. ValueError: they are too far ahead."""
-        if lane:
-            self._owed += sum(map(self._size, messages))
+    def take(self, first: int, messages: Sequence[M], lane: int) -> Sequence[M]:
+        """Messages number `first` and on, as they came over the lane in so many bytes, or over the stream (0): what is
+        to be given out now, in order. ValueError: they are too far ahead."""
+        self._owed += lane
         if first == self.received + 1 and not self._held:  # as nearly always
             self.received += len(messages)
             return messages

@@ -54,8 +54,7 @@ class Link:
         size, lanes = wire.size_of(message), self.lanes
         if lanes.push(message, size, type(message) in FAST_MESSAGES):
             assert self.lane is not None
-            for frame in wire.frames((message,), lanes.sent, lanes.told()):
-                self.lane.write(frame)
+            self.lane.write(wire.frame_of(message, lanes.sent, lanes.told()))
             return
         self.queued_bytes += size
         if self.queued_bytes > PEER_QUEUE_BYTES_MAX:
@@ -135,7 +134,7 @@ class Link:
         if frame.confirmed:
             self.lanes.confirmed(frame.confirmed)
         messages = wire.messages_from(frame)
-        for message in self.lanes.take(frame.number, messages, lane) if frame.number else messages:
+        for message in self.lanes.take(frame.number, messages, lane and len(data)) if frame.number else messages:
             if self.closed:
                 return
             self.received(self.peer, message)
