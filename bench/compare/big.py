@@ -5,8 +5,8 @@ largest resident memory of a node counts. Then every node is killed and all are 
 the first write is acknowledged. For the snapshots there are two more ensembles of ours with as many znodes, which have
 the same sets in turns: one writes snapshots as it always does, the other none; both is checked.
 
-Rules: memory and restart are measured once, for they take long and vary little. ZooKeeper has a heap of BIG_HEAP_MB:
-in that of its start script a million znodes leave no room for garbage.
+Rules: memory and restart are measured once, for they take long and vary little. ZooKeeper has the heap of its start
+script here, too: it is enough, and bounds what it may take.
 """
 
 import time

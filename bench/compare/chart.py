@@ -23,7 +23,7 @@ FIGURES = {
 WIDTH, LABELS, RIGHT, ROW, TOP = 920, 380, 40, 20, 46
 TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 COLOURS = {"goal": "#1a7f37", "ok": "#9a6700", "missed": "#cf222e"}
-STYLE = "font: 12px system-ui, sans-serif; fill: #57606a"
+FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#57606a"'
 
 
 def chart(rows: Sequence[dict[str, Any]]) -> str:
@@ -40,7 +40,7 @@ def chart(rows: Sequence[dict[str, Any]]) -> str:
 
     height = TOP + ROW * len(judged) + 12
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" style="{STYLE}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         '<text x="8" y="18">how many times better, by the median of the rounds; stroke: the bar, ring: the goal</text>',
     ]

@@ -153,11 +153,10 @@ class ZooKeeper(Children):
 
     name = "zookeeper"
 
-    def __init__(self, folder: Path, heap_mb: int = HEAP_MB) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._heap_mb = heap_mb
         self._classpath = ":".join(map(str, zookeeper_jars()))
-        self.settings = f"ZooKeeper {zookeeper_version()}, Java {java_version()}, heap {heap_mb} MB"
+        self.settings = f"ZooKeeper {zookeeper_version()}, Java {java_version()}, heap {HEAP_MB} MB"
         ensemble = "".join(f"server.{one.id}=127.0.0.1:{one.peer.port}:{one.admin.port}\n" for one in self.members)
         for member in self.members:
             home = self.node_folder(member.id)
@@ -172,7 +171,7 @@ class ZooKeeper(Children):
 
     def command(self, node: int) -> list[str]:
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        return ["java", f"-Xmx{self._heap_mb}m", "-cp", self._classpath, main, "zoo.cfg"]
+        return ["java", f"-Xmx{HEAP_MB}m", "-cp", self._classpath, main, "zoo.cfg"]
 
     def role(self, node: int) -> str:
         address = self.members[node - 1].wire
