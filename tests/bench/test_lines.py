@@ -13,6 +13,7 @@ from zooweeper.bench.load import BenchError
 from zooweeper.bench.tally import Tally
 from zooweeper.bench.zk import ZkLine
 from zooweeper.bench.zw import ZwLine
+from zooweeper.http2.hpack import Decoder
 from zooweeper.model.config import Address
 from zooweeper.pb.client_pb2 import Item, ServerMessage, Welcome
 
@@ -241,3 +242,14 @@ def test_the_server_hears_that_its_bytes_were_taken() -> None:
                 assert type == Frame.WINDOW_UPDATE
                 renewed[stream] += int.from_bytes(data)
     assert renewed[0] >= 500 << 20 and renewed[1] >= 500 << 20
+
+
+def test_a_call_says_what_begins_with_a_colon_first() -> None:
+    line, decoder = etcd(), Decoder()
+    for _ in range(3):  # in full, and twice in short
+        line.use(ASKS, 3, None)
+        for type, _, stream, block in frames(bytes(line.ask(0.0))):
+            if type == Frame.HEADERS:
+                names = [name for name, _ in decoder.decode(block)]
+                assert sorted(names, key=lambda name: not name.startswith(b":")) == names and len(names) == 6
+                line.take(etcd_reply(stream), 0.0)

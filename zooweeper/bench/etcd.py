@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Sequence
 
-from zooweeper.bench.http2 import Frame, Http2
+from zooweeper.bench.http2 import Frame, Http2, status_of
 from zooweeper.bench.line import Ask, Line
 from zooweeper.bench.load import BenchError
 from zooweeper.bench.tally import Tally
@@ -90,14 +90,14 @@ class EtcdLine(Line):
 
     def take(self, data: bytes, now: float) -> None:
         http, open = self._http, self._open
-        for type, stream, payload, end in http.feed(data):
+        for type, stream, _, end, headers in http.feed(data):
             if not end:
                 continue
             known = open.pop(stream, None)
             if known is None:
                 raise BenchError(f"{self.address} answers what nobody asked")
             if type == Frame.HEADERS:
-                status, _ = http.status(payload)
+                status, _ = status_of(headers)
                 if status:
                     self.tally.error(STATUSES[status] if status < len(STATUSES) else f"status {status}")
             else:

@@ -9,8 +9,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-from zooweeper.bench.hpack import Encoder, decode
+from zooweeper.bench.hpack import Encoder
 from zooweeper.bench.load import BenchError
+from zooweeper.http2.hpack import Decoder, Headers
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD = Struct("!BHBBI")  # length in two parts, type, flags, stream
@@ -24,7 +25,6 @@ FRAME_BYTES = 16_384  # of a frame, until settings say otherwise
 OUR_WINDOW = (1 << 31) - 1
 OUR_FRAME_BYTES = 1 << 20
 RENEW_BYTES = 1 << 29  # taken, before the server is told that there is room for them again
-STATUS_CACHE_MAX = 64
 
 
 class Frame(IntEnum):
@@ -40,16 +40,15 @@ class Frame(IntEnum):
 
 
 class Setting(IntEnum):
-    HEADER_TABLE_SIZE = 1
     ENABLE_PUSH = 2
     INITIAL_WINDOW_SIZE = 4
     MAX_FRAME_SIZE = 5
 
 
+NO_HEADERS: Headers = []
 END_STREAM = ACK = 1
 END_HEADERS, PADDED, PRIORITY = 4, 8, 32
 OURS = {
-    Setting.HEADER_TABLE_SIZE: 0,
     Setting.ENABLE_PUSH: 0,
     Setting.INITIAL_WINDOW_SIZE: OUR_WINDOW,
     Setting.MAX_FRAME_SIZE: OUR_FRAME_BYTES,
@@ -59,10 +58,11 @@ OURS = {
 class Event(NamedTuple):
     """Something that came on a stream."""
 
-    type: int  # DATA, HEADERS (payload: the block), RST_STREAM (payload: the code)
+    type: int  # DATA, HEADERS, RST_STREAM (payload: the code)
     stream: int
     payload: bytes
     end: bool  # nothing more comes on this stream
+    headers: Headers
 
 
 class Http2:
@@ -70,13 +70,14 @@ class Http2:
 
     __slots__ = (
         "_block",
+        "_blocks",
         "_credit",
+        "_decoder",
         "_encoder",
         "_frame_bytes",
         "_host",
         "_initial",
         "_rest",
-        "_statuses",
         "_taken",
         "_waiting",
         "_window",
@@ -87,8 +88,10 @@ class Http2:
     def __init__(self, host: str) -> None:
         self.out = bytearray(PREFACE)
         self.ready = False  # the server has said its settings
-        self._host = host
+        self._host = host.encode()
         self._encoder = Encoder()
+        self._decoder = Decoder()
+        self._blocks: dict[str, bytes] = {}  # what opens a call, while nothing new is said
         self._rest = b""
         self._block: tuple[int, bytes, bool] | None = None  # a header block that goes on in the next frame
         self._window = self._initial = FIRST_WINDOW
@@ -96,7 +99,6 @@ class Http2:
         self._credit: dict[int, int] = {}  # what open streams may still send
         self._waiting: deque[tuple[int, bytes, bool]] = deque()
         self._taken: dict[int, int] = {}  # bytes since the last renewal, by stream; 0: all
-        self._statuses: dict[bytes, tuple[int, str]] = {}
         settings = b"".join(SETTING.pack(name, value) for name, value in OURS.items())
         self._put(Frame.SETTINGS, 0, 0, settings)
         self._put(Frame.WINDOW_UPDATE, 0, 0, WORD.pack(OUR_WINDOW - FIRST_WINDOW))
@@ -105,16 +107,23 @@ class Http2:
 
     def open(self, stream: int, path: str) -> None:
         """Begins a gRPC call; streams are odd and rise."""
-        headers = (
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", path),
-            (":authority", self._host),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-        )
+        block = self._blocks.get(path)
+        if block is None:
+            size = self._encoder.size
+            block = self._encoder.encode(self._call(path))
+            self._blocks = {} if self._encoder.size > size else self._blocks | {path: block}
         self._credit[stream] = self._initial
-        self._put(Frame.HEADERS, END_HEADERS, stream, self._encoder.encode(headers))
+        self._put(Frame.HEADERS, END_HEADERS, stream, block)
+
+    def _call(self, path: str) -> Headers:
+        return [  # what begins with a colon stands first, or the server breaks the stream
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", path.encode()),
+            (b":authority", self._host),
+            (b"content-type", b"application/grpc"),
+            (b"te", b"trailers"),
+        ]
 
     def say(self, stream: int, message: bytes, end: bool = False) -> None:
         """A gRPC message; `end`: the last one."""
@@ -170,7 +179,7 @@ class Http2:
                 self._take(stream, length)
                 if flags & PADDED:
                     payload = payload[1 : length - payload[0]]
-                events.append(Event(type, stream, payload, bool(flags & END_STREAM)))
+                events.append(Event(type, stream, payload, bool(flags & END_STREAM), NO_HEADERS))
             else:
                 self._control(type, flags, stream, payload, events)
         self._rest = data[at:]
@@ -205,7 +214,7 @@ class Http2:
                 self._credit[stream] += more
             self._send_waiting()
         elif type == Frame.RST_STREAM:
-            events.append(Event(type, stream, payload, True))
+            events.append(Event(type, stream, payload, True, NO_HEADERS))
         elif type == Frame.GOAWAY:
             why = payload[8:].decode("ascii", "replace")[:200]
             raise BenchError(f"the server ends the connection: {why or WORD.unpack_from(payload, 4)[0]}")
@@ -216,7 +225,11 @@ class Http2:
         whole = flags & END_HEADERS
         self._block = None if whole else (stream, block, end)
         if whole:
-            events.append(Event(Frame.HEADERS, stream, block, end))
+            try:
+                headers = self._decoder.decode(block)
+            except ValueError:
+                raise BenchError("the server's headers cannot be read") from None
+            events.append(Event(Frame.HEADERS, stream, b"", end, headers))
 
     def _settle(self, payload: bytes) -> None:
         for at in range(0, len(payload) - SETTING.size + 1, SETTING.size):
@@ -238,13 +251,13 @@ class Http2:
                 self._put(Frame.WINDOW_UPDATE, 0, one, WORD.pack(taken[one]))
                 taken[one] = 0
 
-    def status(self, block: bytes) -> tuple[int, str]:
-        """(grpc-status, grpc-message) of a call's last headers; status 2, UNKNOWN, where they say none."""
-        known = self._statuses.get(block)
-        if known is None:
-            headers = decode(block)
-            word = headers.get("grpc-status", "")
-            known = (int(word) if word.isdigit() else 2, headers.get("grpc-message", "")[:200])
-            if len(self._statuses) < STATUS_CACHE_MAX:
-                self._statuses[block] = known
-        return known
+
+def status_of(headers: Headers) -> tuple[int, str]:
+    """(grpc-status, grpc-message) of a call's last headers; status 2, UNKNOWN, where they say none."""
+    status, text = 2, ""
+    for name, value in headers:
+        if name == b"grpc-status" and value.isdigit():
+            status = int(value)
+        elif name == b"grpc-message":
+            text = value[:200].decode("ascii", "replace")
+    return status, text

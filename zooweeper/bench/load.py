@@ -78,6 +78,7 @@ class Load:
     keys: int = 0  # 0: one for each connection
     writes: int = 10  # percent, of `mix`
     root: str = "/bench"  # everything is below it, and stays there
+    paths: tuple[str, ...] = ()  # znodes that are there, to be asked for instead of own ones
     pids: tuple[int, ...] = ()  # the servers' processes; empty: looked for, where they are on this machine
 
     def __post_init__(self) -> None:

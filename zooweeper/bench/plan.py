@@ -38,7 +38,7 @@ def ring(load: Load, line: int) -> list[Ask]:
     if load.operation == "churn":
         paths = [f"{own}/e{line}-{number}" for number in range(max(1, load.depth))]
         return [Ask(kind, path, value) for path in paths for kind in ("ephemeral", "delete")]
-    if load.operation != "mix" and not load.keys:
+    if load.operation != "mix" and not load.keys and not load.paths:
         return [Ask(load.operation, own, value)]
     rng = random.Random(line)
     fits = RING_BYTES // load.connections // (FRAME_BYTES + load.value_bytes)
@@ -50,6 +50,8 @@ def ring(load: Load, line: int) -> list[Ask]:
         rng.shuffle(kinds)
     else:
         kinds = [load.operation] * size
+    if load.paths:
+        return [Ask(kind, rng.choice(load.paths), value) for kind in kinds]
     return [Ask(kind, path_of(load, rng.randrange(load.keys)) if load.keys else own, value) for kind in kinds]
 
 

@@ -6,7 +6,7 @@ messages. Results are kept for retries as the client library asks for it, so tha
 
 from collections.abc import Sequence
 
-from zooweeper.bench.http2 import GRPC_HEAD, WORD, Frame, Http2
+from zooweeper.bench.http2 import GRPC_HEAD, WORD, Event, Frame, Http2, status_of
 from zooweeper.bench.line import SESSION_MS, Ask, Ordered, name_of
 from zooweeper.bench.load import BenchError
 from zooweeper.bench.tally import Tally
@@ -46,12 +46,12 @@ class ZwLine(Ordered):
         self.lay(frames)  # messages that stand behind each other are one message
 
     def take(self, data: bytes, now: float) -> None:
-        for type, _, payload, end in self._http.feed(data):
-            if type == Frame.DATA:
-                self._message += payload
+        for event in self._http.feed(data):
+            if event.type == Frame.DATA:
+                self._message += event.payload
                 self._read_messages(now)
-            elif end:
-                self._ended(type, payload)
+            elif event.end:
+                self._ended(event)
 
     def ask(self, now: float) -> bytes | memoryview:
         if self.ready:
@@ -104,8 +104,8 @@ class ZwLine(Ordered):
             failure = message.failure
             raise BenchError(f"{self.address} ends the session: {name_of(failure.error)} {failure.detail}".rstrip())
 
-    def _ended(self, type: int, payload: bytes) -> None:
-        if type == Frame.RST_STREAM:
-            raise BenchError(f"{self.address} breaks the stream, with HTTP/2 error {WORD.unpack(payload)[0]}")
-        status, text = self._http.status(payload)
+    def _ended(self, event: Event) -> None:
+        if event.type == Frame.RST_STREAM:
+            raise BenchError(f"{self.address} breaks the stream, with HTTP/2 error {WORD.unpack(event.payload)[0]}")
+        status, text = status_of(event.headers)
         raise BenchError(f"{self.address} ends the stream, with gRPC status {status} {text}".rstrip())
