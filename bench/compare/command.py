@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,10 +22,15 @@ from bench.compare.arena import Run
 from bench.compare.chart import chart
 from bench.compare.rivals import RIVALS, missing_h2load
 from bench.compare.turns import Round, rows_of
+from bench.load import Stuck
 from bench.say import Say
+from zooweeper.cli.ensemble import EnsembleError
+from zooweeper.cli.settings import SettingsError
 
 PARTS = ("loads", "kills", "starts")
 ALL_PARTS = (*PARTS, "big")
+ROUNDS_MAX = 100
+SECONDS_MIN, SECONDS_MAX = 0.1, 600.0
 SYNCS = 200
 WIDTH = 150
 EXAMPLES = """examples:
@@ -37,30 +43,65 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=3, help="how often each load is measured (default: 3)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each load (default: 1.5)")
+    parser.add_argument("--rounds", type=positive, default=3, help="how often each load is measured (default: 3)")
+    parser.add_argument("--seconds", type=seconds, default=1.5, help="of each load (default: 1.5)")
     parser.add_argument("--parts", nargs="+", choices=ALL_PARTS, default=PARTS, help="what is measured")
     parser.add_argument(
         "--rivals", nargs="+", choices=tuple(RIVALS), default=tuple(RIVALS), help="whom to compare with"
     )
-    parser.add_argument("--dir", type=Path, help="where the ensembles keep their folders (default: the temporary one)")
+    parser.add_argument(
+        "--dir", type=folder, help="where the ensembles keep their folders (default: the temporary one)"
+    )
     parser.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the ratios")
     parser.add_argument("--write-docs", action="store_true", help="show the figures in the documents")
 
 
+def positive(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= ROUNDS_MAX:
+        raise argparse.ArgumentTypeError(f"expected 1 to {ROUNDS_MAX}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not SECONDS_MIN <= value <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"expected {SECONDS_MIN:g} to {SECONDS_MAX:g}")
+    return value
+
+
+def folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError("there is no such folder")
+    return Path(text)
+
+
 def compare(arguments: argparse.Namespace) -> int:
-    say = Say()
+    """Measures, and shows it as asked; the exit code."""
+    try:
+        return compared(arguments, Say())
+    except (Stuck, EnsembleError, SettingsError) as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # all processes have been ended on the way here
+        print("compare: interrupted", file=sys.stderr)
+        return 130
+
+
+def compared(arguments: argparse.Namespace, say: Say) -> int:
     reasons = {name: RIVALS[name][1]() for name in arguments.rivals} | {"h2load": missing_h2load()}
     for reason in filter(None, reasons.values()):
         say.line(f"missing: {reason}")
     rivals = [name for name in arguments.rivals if not reasons[name]]
-    with tempfile.TemporaryDirectory(prefix="compare-", dir=arguments.dir) as folder:
-        run = Run(say, Path(folder), arguments.rounds, arguments.seconds, rivals)
-        syncing = sync_us(Path(folder))
-        rounds, matches = measure(run, arguments.parts)
+    with tempfile.TemporaryDirectory(prefix="compare-", dir=arguments.dir) as temporary:
+        run = Run(say, Path(temporary), arguments.rounds, arguments.seconds, rivals)
+        syncing = sync_us(Path(temporary))
+        rounds = measure(run, arguments.parts)
     made = report.report_of(
-        rows_of(matches, rounds),
+        rows_of(matrix.ALL, rounds),
         machine=f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, fdatasync {syncing:.0f} us",
         settings=run.settings,
         rounds=run.rounds,
@@ -81,8 +122,8 @@ def compare(arguments: argparse.Namespace) -> int:
     return 1 if run.failed or any(row["verdict"] == "missed" for row in made["rows"]) else 0
 
 
-def measure(run: Run, parts: Sequence[str]) -> tuple[list[Round], list[matrix.Match]]:
-    """The rounds of all parts, and the matches in the order in which they are shown."""
+def measure(run: Run, parts: Sequence[str]) -> list[Round]:
+    """The rounds of all parts."""
     rounds: list[Round] = []
     if "loads" in parts or "kills" in parts:
         rounds += arena.loads(run, matrix.MATCHES if "loads" in parts else (), "kills" in parts)
@@ -90,7 +131,7 @@ def measure(run: Run, parts: Sequence[str]) -> tuple[list[Round], list[matrix.Ma
         rounds += arena.starts(run)
     if "big" in parts:
         rounds += big.measure(run)
-    return rounds, [*matrix.MATCHES, matrix.START, matrix.KILL, *matrix.BIG]
+    return rounds
 
 
 def sync_us(folder: Path) -> float:

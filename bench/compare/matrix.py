@@ -65,3 +65,4 @@ SNAPSHOT = Match(
     Load("1 M znodes: snapshots written during set", 30, 16), "port", "no snapshot", (Bar("p99_us", 2.0, 1.3),)
 )
 BIG = (MEMORY, RESTART, SNAPSHOT)
+ALL = (*MATCHES, START, KILL, *BIG)

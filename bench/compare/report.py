@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.compare import matrix
 from bench.compare.chart import FIGURES, chart
 from bench.compare.ratios import Row
 from bench.load import Stuck
@@ -79,10 +80,13 @@ def report_of(rows: Sequence[Row], **more: Any) -> Json:
 
 
 def merged(old: Json, new: Json) -> Json:
-    """`new`, and of `old` the rows that were not measured anew."""
+    """`new`, and of `old` the rows that were not measured anew, in the order of the matrix."""
     measured = {_key(row) for row in new["rows"]}
-    kept = [row for row in old["rows"] if _key(row) not in measured]
-    return old | new | {"settings": old["settings"] | new["settings"], "rows": kept + new["rows"]}
+    rows = [row for row in old["rows"] if _key(row) not in measured] + new["rows"]
+    order = [(str(match.load), match.ours, match.theirs) for match in matrix.ALL]
+    rows = [row for row in rows if _key(row) in order]  # what is not compared any more is not shown
+    rows.sort(key=lambda row: order.index(_key(row)))
+    return old | new | {"settings": old["settings"] | new["settings"], "rows": rows}
 
 
 def _key(row: Json) -> tuple[str, str, str]:

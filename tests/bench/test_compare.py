@@ -1,5 +1,6 @@
 """The pure parts of the comparison: what generators say, turns, ratios, bars, and how it is all shown."""
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.compare import h2load, matrix, report, rivals
+from bench.compare import command, h2load, matrix, report, rivals
 from bench.compare.chart import better, chart
 from bench.compare.h2load import CALLS, Report
 from bench.compare.matrix import Match
@@ -169,9 +170,7 @@ def test_who_fails_is_said_and_left_out() -> None:
 
 def test_the_matrix_has_what_must_hold() -> None:
     bars = {
-        (str(match.load), match.ours, bar.figure): (bar.bar, bar.goal)
-        for match in (*matrix.MATCHES, matrix.START, matrix.KILL, *matrix.BIG)
-        for bar in match.bars
+        (str(match.load), match.ours, bar.figure): (bar.bar, bar.goal) for match in matrix.ALL for bar in match.bars
     }
     assert bars["set 200x1", "port", "per_s"] == (3, 4.7)
     assert bars["mix 30x16", "port", "writes_p99_us"] == (1, 0.5)
@@ -236,6 +235,40 @@ def test_the_picture_shows_what_has_a_bar() -> None:
     assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])  # 4 times better, and 1.5 times worse
     assert better({"figure": "p99_us"}, 0.5) == 2 and better({"figure": "per_s"}, 0.5) == 0.5
     assert ElementTree.fromstring(chart([])).tag.endswith("svg")
+
+
+# ---- the command
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--rounds", "0"], "argument --rounds: expected 1 to 100"),
+        (["--seconds", "x"], "argument --seconds: expected 0.1 to 600"),
+        (["--dir", "/nowhere"], "argument --dir: there is no such folder"),
+        (["--rivals", "consul"], "argument --rivals: invalid choice"),
+        (["--parts", "none"], "argument --parts: invalid choice"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert line in capsys.readouterr().err
+
+
+def test_a_rival_that_does_not_start_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(run: object, parts: object) -> None:
+        raise Stuck("etcd 1 has ended: oh")
+
+    monkeypatch.setattr(command, "measure", fails)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    assert command.compare(parser.parse_args([])) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "compare: etcd 1 has ended: oh"
 
 
 # ---- rivals
