@@ -51,8 +51,8 @@ PEER_MESSAGE_BYTES_MAX = 4 * MIB
 LANE_KEPT_BYTES_MAX = 8 * MIB  # on a peer's lane, unconfirmed; beyond it messages take the stream
 LANE_CONFIRM_BYTES = MIB  # of a lane are confirmed even if there is no frame to ride on
 LANE_STRANGERS_MAX = 32  # connections to the lane's port that have not shown their token yet
-SNAPSHOT_CHUNK_BYTES = 256 * 1024
-SNAPSHOT_CHUNKS_IN_FLIGHT = 8  # per learner
+SNAPSHOT_CHUNK_BYTES = 64 * 1024  # some tenths of a millisecond to make
+SNAPSHOT_CHUNKS_IN_FLIGHT = 32  # per learner
 
 # --- storage
 SEGMENT_BYTES = 64 * MIB  # preallocated, so an fsync does not have to grow the file

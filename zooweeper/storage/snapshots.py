@@ -28,7 +28,8 @@ from zooweeper.storage.records import (
 )
 
 PREFIX = "snapshot."
-SYNC_EVERY_BYTES = 4 * MIB  # so that the last sync, which the log waits for, is short
+SYNC_EVERY_BYTES = MIB  # so that no sync of it, which the log waits for, is long
+AHEAD_BYTES = MIB  # read at once, for many pieces
 
 
 def snapshot_name(zxid: int) -> str:
@@ -93,6 +94,23 @@ def read_head(disk: Disk, name: str) -> tuple[Identity, SnapshotHead, int]:
     return unpack_snapshot(disk.read(name, 0, size))
 
 
+class _Ahead:
+    """Reads a file in larger steps than it is asked for."""
+
+    def __init__(self, disk: Disk, name: str) -> None:
+        self._disk = disk
+        self._name = name
+        self._at = 0
+        self._data = b""
+
+    def read(self, at: int, length: int) -> bytes:
+        """As Disk.read."""
+        start = at - self._at
+        if start < 0 or start + length > len(self._data):
+            self._at, self._data, start = at, self._disk.read(self._name, at, max(length, AHEAD_BYTES)), 0
+        return self._data[start : start + length]
+
+
 def read_chunks(disk: Disk, name: str, identity: Identity) -> Iterator[bytes]:
     """The pieces of a snapshot, one after the other. ValueError at the first byte that is not as it was written (that
     may be at the very end: who must not act on a part reads it all first)."""
@@ -100,14 +118,15 @@ def read_chunks(disk: Disk, name: str, identity: Identity) -> Iterator[bytes]:
     if found != identity or snapshot_name(head.zxid) != name:
         raise ValueError(f"belongs to {found}")
     count = total = 0
+    file = _Ahead(disk, name)
     while True:
-        piece = disk.read(name, at, PIECE.size)
+        piece = file.read(at, PIECE.size)
         if len(piece) < PIECE.size:
             raise ValueError("ends early")
         length = PIECE.unpack(piece)[2]
         if length > READ_BACK_BYTES_MAX:
             raise ValueError("impossible length")
-        data = disk.read(name, at + PIECE.size, length)
+        data = file.read(at + PIECE.size, length)
         index = unpack_piece(piece, data)
         at += PIECE.size + length
         if index == END_INDEX:

@@ -60,11 +60,13 @@ def pack_nodes(rows: list[Row]) -> bytes:
     """The block of some nodes, one at least."""
     prefixes, names, data, *numbers, traits = zip(*rows, strict=True)
     runs = [(prefix, len(list(run))) for prefix, run in groupby(prefixes)]
-    places = {one: place for place, one in enumerate(dict.fromkeys(traits))}
+    ids = [*map(id, traits)]
+    shared = dict(zip(ids, traits, strict=True))
+    places = {one: place for place, one in enumerate(shared)}
     lengths = [-1 if one is None else len(one) for one in data]
-    table = _Table([_Traits(list(one.acl), one.owner, one.aversion) for one in places]).encode()
+    table = _Table([_Traits(list(one.acl), one.owner, one.aversion) for one in shared.values()]).encode()
     above, text = "\0".join(map(itemgetter(0), runs)).encode(), "\0".join(names).encode()
-    columns = [lengths, *numbers, [places[one] for one in traits]]
+    columns = [lengths, *numbers, [*map(places.__getitem__, ids)]]
     return b"".join(
         (
             _HEAD.pack(len(rows), len(runs), len(table), len(above), len(text)),

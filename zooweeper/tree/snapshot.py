@@ -151,7 +151,7 @@ class SnapshotReader:
         self._ready_bytes += len(item)
 
     def _nodes(self, root: Znode) -> Generator[bool, None, None]:
-        """Give each node its turn, siblings after each other, and step after each few bytes."""
+        """Give each node its turn, siblings after each other, and stop where there is something to send."""
         generation = self._state.tree.generation
         waiting = [("/", root)]
         if root.seen != generation:
@@ -165,7 +165,8 @@ class SnapshotReader:
                     continue
                 if child.seen != generation:
                     self._put_node(prefix, name, child)
-                    yield True
+                    if self._ready:
+                        yield True
                 if child.children:
                     waiting.append((prefix + name, child))
 

@@ -260,14 +260,15 @@ class DataTree:
         if len(children) != count + len(nodes):
             raise ValueError(f"snapshot: two children of {above!a} with one name")
         prefix = join(above, "")
-        start, total = crc32(prefix.encode()), 0
+        start, total, size = crc32(prefix.encode()), 0, len(prefix) * len(nodes)
         for name, node in zip(names, nodes, strict=True):
             total += (crc32(name.encode(), start) << 1 | 1) * weigh(node)
+            size += len(name) + len(node.data or b"")
             if node.traits.owner:
                 self._own(prefix + name, node.traits.owner)
         self.total = (self.total + total) & MASK64
         self._count += len(nodes)
-        self.bytes += len(prefix) * len(nodes) + sum(map(len, names)) + sum(len(node.data or b"") for node in nodes)
+        self.bytes += size
         return True
 
     def adopt_root(self, node: Znode) -> None:
