@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.robustness.proxy import Proxies
 from tests.transport.test_peers import Net, Recorder, free_ports, net, run
@@ -351,6 +353,21 @@ def test_a_frame_of_any_length_is_not_waited_for() -> None:
         assert lane.closed and lost == ["a frame of 4294967295 bytes"]
 
     run(main())
+
+
+PIECES = st.lists(
+    st.binary(max_size=40) | st.sampled_from([b"\x20\x02", b"\x28\x01", b"\x32\x02\x08\x01", b"\x38\x01"])
+)
+
+
+@given(PIECES)
+def test_any_bytes_on_either_carrier_are_taken_or_a_value_error(pieces: list[bytes]) -> None:
+    link = Link(2, b"p", lambda: None, lambda peer, message: None)
+    for piece in pieces:
+        for lane in (False, True):
+            with contextlib.suppress(ValueError):
+                link.take(piece, lane)
+    assert not link.closed
 
 
 def numbers(words: Sequence[bytes]) -> list[int]:

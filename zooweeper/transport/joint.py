@@ -94,7 +94,7 @@ class Joint:
 
         try:
             await lanes.dial(make, at)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # the last: a name that is none
             self.give_up(serial, f"{at}: {type(error).__name__} {error}")
             return
         self._dialed = made[-1]
@@ -209,7 +209,7 @@ class LaneDoor:
         host, port = self.config.me.peer.host, self.config.lanes.port
         try:
             self._server, self.port = await lanes.listen(self._stranger, host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             log.warning("peer.lane host=%s port=%d cannot be had: %s; the streams carry all", host, port, error)
         self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
