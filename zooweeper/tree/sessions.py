@@ -88,9 +88,11 @@ class SessionTable:
         session.number = entry.number
         self.total = (self.total + 1) & MASK64
         if session.results_kept:
-            session.results[entry.number] = Remembered(error, body, entry.zxid)
+            results = session.results
+            results[entry.number] = Remembered(error, body, entry.zxid)
             session.results_bytes += len(body)
-            self._trim(session)
+            if len(results) > session.results_kept or session.results_bytes > RESULTS_BYTES_MAX:
+                self._trim(session)
 
     # --- changing
 
@@ -161,9 +163,10 @@ class SessionTable:
     @staticmethod
     def _trim(session: Session) -> None:
         """Forget the oldest results beyond what the session may keep; their numbers follow each other up to its own."""
-        results = session.results
-        while len(results) > session.results_kept or (session.results_bytes > RESULTS_BYTES_MAX and len(results) > 1):
-            session.results_bytes -= len(results.pop(session.number - len(results) + 1).body)
+        results, kept, size = session.results, session.results_kept, session.results_bytes
+        while (count := len(results)) > kept or (size > RESULTS_BYTES_MAX and count > 1):
+            size -= len(results.pop(session.number - count + 1)[1])
+        session.results_bytes = size
 
     def _touch(self, session: Session) -> None:
         if self.keep is not None and session.seen != self.generation:
