@@ -1,12 +1,14 @@
 """What the load generator counts and asks, without a network."""
 
 import random
+from xml.etree import ElementTree
 
 import pytest
 
 from zooweeper.bench import BenchError, Load, Target, plan
 from zooweeper.bench.line import RING_MAX
 from zooweeper.bench.load import OPERATIONS, SUPPORTED
+from zooweeper.bench.plot import Axis, Panel, svg
 from zooweeper.bench.run import LINES
 from zooweeper.bench.tally import EXACT, LONGEST_US, Histogram, Tally, bucket_of, middle_of
 from zooweeper.bench.zoo import REQUESTS
@@ -126,3 +128,24 @@ def test_every_znode_is_made_once() -> None:
 def test_large_values_do_not_take_all_memory() -> None:
     load = Load(TARGET, "set", connections=100, keys=10_000, value_bytes=1_000_000)
     assert sum(len(ask.value) for ask in plan.ring(load, 0)) <= plan.RING_BYTES // 100 + load.value_bytes
+
+
+# ---- plots
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("values", [[1.0], [10, 1e6], [0.03, 7, 1234], [5, 6], [1000.0, 1000.0], [0.0, 3.0]])
+def test_an_axis_holds_its_values(values: list[float], log: bool) -> None:
+    axis = Axis(values, 0, 100, log)
+    assert axis.ticks == sorted(axis.ticks) and 2 <= len(axis.ticks) <= 12
+    assert axis.ticks[-1] >= max(values) and all(0 <= axis(value) <= 100 for value in values)
+    assert (axis(axis.ticks[0]), axis(axis.ticks[-1])) == (0, 100)
+    if log and min(values) > 0:
+        assert axis.ticks[0] <= min(values) * 1.001
+
+
+def test_a_plot_is_an_xml_document() -> None:
+    panel = Panel("<a & b>", "x", "y", {"one": [(1.0, 2.0), (3.0, 4.0)], "none": [], "dot": [(2.0, 2.0)]})
+    root = ElementTree.fromstring(svg([panel, Panel("empty", "x", "y")]))
+    words = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"<a & b>", "one", "dot", "empty"} <= set(words) and "none" not in words

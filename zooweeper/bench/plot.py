@@ -58,7 +58,7 @@ class Axis:
 
 def _decades(low: float, high: float) -> list[float]:
     """Powers of ten around both, or 1, 2, 5 of them where that would be few."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high) + 1e-9)
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     if last - first > 2:
         return [10.0**power for power in range(first, last + 1)]
     fine = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
