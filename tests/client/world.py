@@ -28,7 +28,7 @@ from zooweeper_client.retry import RetryPolicy
 
 from zooweeper.model.entry import Entry
 from zooweeper.model.errors import ErrorCode, ZkError
-from zooweeper.ops.op import Kind, View
+from zooweeper.ops.op import Kind, View, encoded
 from zooweeper.ops.session import AddIdentity, Attach, Auth, CloseSession, ExpireSession, OpenSession, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.execute import execute
@@ -288,7 +288,7 @@ class World:
         except ZkError as error:
             return Item(head.said.xid, self.state.zxid, error.code)
         head.before = [Item(zxid=self.state.zxid, event=int(type), path=path) for type, path in view.events]
-        return Item(head.said.xid, self.state.zxid, 0, result.encode(), stale=self.leaderless)
+        return Item(head.said.xid, self.state.zxid, 0, encoded(result), stale=self.leaderless)
 
     def tell(self) -> bool:
         """The client hears the next thing of its link."""
