@@ -18,6 +18,8 @@ class MemoryFile:
         self.allocate(offset)
         self._data[offset : offset + len(data)] = data
 
+    write_through = jot = write
+
     def allocate(self, size: int) -> None:
         if size > len(self._data):
             self._data.extend(bytes(size - len(self._data)))

@@ -151,6 +151,12 @@ class SimFile:
     def write(self, offset: int, data: Bytes) -> None:
         self._enter("write", offset + len(data) - self._inode.size).write(offset, data)
 
+    def write_through(self, offset: int, data: Bytes) -> None:
+        self.write(offset, data)
+        self.sync()
+
+    jot = write
+
     def allocate(self, size: int) -> None:
         self._enter("allocate", size - self._inode.size).grow(size)
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,12 +25,14 @@ static struct faults *faults = &none;
 static int (*real_clock)(clockid_t, struct timespec *);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static ssize_t (*real_pwritev2)(int, const struct iovec *, int, off64_t, int);
 
 static void find(void)
 {
     real_clock = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     real_fsync = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+    real_pwritev2 = (ssize_t (*)(int, const struct iovec *, int, off64_t, int))dlsym(RTLD_NEXT, "pwritev64v2");
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -97,4 +100,13 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
     return synced(real_fdatasync, fd);
+}
+
+/* A write that is a sync as well: written as it is, and then synced as above. */
+ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags)
+{
+    ssize_t written = real_pwritev2(fd, parts, count, offset, flags & ~RWF_DSYNC);
+    if (written >= 0 && flags & RWF_DSYNC && synced(real_fdatasync, fd) < 0)
+        return -1;
+    return written;
 }

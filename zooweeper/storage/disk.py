@@ -7,6 +7,7 @@ caller never retries a failed sync, for the kernel may have dropped the pages (r
 """
 
 import fcntl
+import mmap
 import os
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,14 @@ class File(Protocol):
 
     def write(self, offset: int, data: Bytes) -> None:
         """All of `data` at `offset`."""
+
+    def write_through(self, offset: int, data: Bytes) -> None:
+        """`write`, and return when these bytes, and a size that was reserved for them, are durable; nothing is said of
+        what was written before."""
+
+    def jot(self, offset: int, data: bytes) -> None:
+        """`write` for some bytes inside a file that stays as long as it is: without a call of the system, if it can
+        be."""
 
     def allocate(self, size: int) -> None:
         """Reserve space up to `size` bytes; what is new reads as zeros. OSError ENOSPC when there is none."""
@@ -82,10 +91,11 @@ _full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone leaves th
 class OsFile:
     """A file of the operating system."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_map")
 
     def __init__(self, path: Path, flags: int) -> None:
         self._fd = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+        self._map: mmap.mmap | None = None
 
     def write(self, offset: int, data: Bytes) -> None:
         written = os.pwrite(self._fd, data, offset)
@@ -94,6 +104,25 @@ class OsFile:
         rest = memoryview(data)
         while written < len(data):
             written += os.pwrite(self._fd, rest[written:], offset + written)
+
+    if hasattr(os, "RWF_DSYNC"):
+
+        def write_through(self, offset: int, data: Bytes) -> None:
+            # One call instead of two: each one gives the interpreter to the loop's thread, and has to get it back.
+            if os.pwritev(self._fd, [data], offset, os.RWF_DSYNC) != len(data):
+                self.write(offset, data)
+                self.sync()
+
+    else:
+
+        def write_through(self, offset: int, data: Bytes) -> None:
+            self.write(offset, data)
+            self.sync()
+
+    def jot(self, offset: int, data: bytes) -> None:
+        if self._map is None:
+            self._map = mmap.mmap(self._fd, 0)
+        self._map[offset : offset + len(data)] = data
 
     def allocate(self, size: int) -> None:
         if size <= os.fstat(self._fd).st_size:
@@ -113,6 +142,9 @@ class OsFile:
             _sync_data(self._fd)
 
     def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+            self._map = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

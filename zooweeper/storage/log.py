@@ -118,7 +118,7 @@ class Log:
         self._file = disk.open(name)
         self._reserved = disk.size(name)
         self._room = max(segment_bytes, self._reserved)
-        self._remember()
+        hint.write(0, self._durable())
         hint.sync()  # once: a start may vote by all it has found, so no rot in that may pass for a tear any more
 
     def add_logged(self, record: Logged) -> None:
@@ -179,18 +179,17 @@ class Log:
         if end > self._reserved:
             self._reserved = min(self._room, max(end, self._reserved + STEP_BYTES))
             self._file.allocate(self._reserved)
-        self._file.write(self._position, b"".join(self._parts))
-        self._parts = []
+        data, self._parts = b"".join(self._parts), []
+        self._file.write_through(self._position, data)
         self._position = end
         self._size = 0
-        self._file.sync()
         self._start = self.index
-        self._remember()
+        self._hint.jot(0, self._durable())
 
-    def _remember(self) -> None:
-        """Everything so far is durable. Written only after that, and not synced: a hint that reached the disk tells
-        the truth, one that is lost tells less of it."""
-        self._hint.write(0, HINT.pack(self.index, crc32(self.index.to_bytes(8), self._seed)))
+    def _durable(self) -> bytes:
+        """The hint: everything so far is durable. Written only after that, and not synced: a hint that reached the disk
+        tells the truth, one that is lost tells less of it."""
+        return HINT.pack(self.index, crc32(self.index.to_bytes(8), self._seed))
 
     def restart(self, zxid: int, epochs: Epochs) -> None:
         """The history is now the snapshot at `zxid`: a new segment begins there, and no older one counts any more."""
