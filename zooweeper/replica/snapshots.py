@@ -1,7 +1,7 @@
 """Snapshots of this replica's state: to its own disk now and then, and to learners that are too far behind.
 
-Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The pace is the receiver's: the
-next chunk is made when the disk, or the learner, has taken the ones before.
+Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The more znodes, the rarer. The
+pace is the receiver's: the next chunk is made when the disk, or the learner, has taken the ones before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
+ZNODES_PER_ENTRY = 4  # a snapshot of many takes long: it must not cost more than the entries it saves at a start
 
 
 class Snapshots:
@@ -39,7 +40,7 @@ class Snapshots:
 
     def _next_every(self) -> int:
         """Spread, so that the nodes do not all write at once."""
-        most = self._replica.config.snapshot_entries
+        most = max(self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY)
         return self._replica.rng.randint(most // 2 + 1, most) if most > 1 else most
 
     def executed(self, entries: int, size: int) -> None:
