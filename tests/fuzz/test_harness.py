@@ -22,7 +22,7 @@ from zooweeper.codec import jute, record
 from zooweeper.doors import zkconn
 from zooweeper.model.errors import AuthFailed
 from zooweeper.ops import op, watches
-from zooweeper.ops.data import SetData
+from zooweeper.ops.data import GetAcl
 from zooweeper.replica import leadership, liveness
 from zooweeper.storage import records, recovery
 from zooweeper.transport import wire
@@ -35,20 +35,22 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 def no_length_of_bytes(patch: pytest.MonkeyPatch) -> None:
     """A text or buffer may be longer than what is left of its record."""
+    read, request = jute.Bytes.read, GetAcl.Request
 
-    def read(self: jute.Bytes, to: str, source: jute.Source) -> None:
-        source.put("n, = unpack_int(data, at)", "at += 4", f"{to} = data[at:at+n].decode('latin-1')" if self.text else
-                   f"{to} = data[at:at+n]", "at += max(n, 0)")  # fmt: skip
+    def unchecked(self: jute.Bytes, to: str, source: jute.Source) -> None:
+        read(self, to, source)
+        (check,) = [line for line in source.lines if line.endswith("if end > size: raise short()")]
+        source.lines.remove(check)
 
-    names = ("__init__", "_write", "_read", "_fields", "_bytes_min")
-    kept = {name: SetData.Request.__dict__[name] for name in names}
+    written = ("__init__", "_write", "_read", "encode", "decode", "_fields", "_bytes_min")
+    kept = {name: request.__dict__[name] for name in written}
     with pytest.MonkeyPatch.context() as inner:
-        inner.setattr(jute.Bytes, "read", read)
-        record._compile(SetData.Request, SetData.Request._fields, {})
-    ablated = {name: SetData.Request.__dict__[name] for name in names}
-    for name in names:
-        type.__setattr__(SetData.Request, name, kept[name])
-        patch.setattr(SetData.Request, name, ablated[name])
+        inner.setattr(jute.Bytes, "read", unchecked)
+        record._compile(request, request._fields, {})
+    ablated = {name: request.__dict__[name] for name in written}
+    for name in written:
+        type.__setattr__(request, name, kept[name])
+        patch.setattr(request, name, ablated[name])
 
 
 def no_structure_of_batches(patch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ INPUTS = {
     "records": 300,
     "doors": 200,
     "unary": 600,
+    "http2": 10_000,
     "wire": 400,
     "proofs": 3_000,
     "answers": 350,
