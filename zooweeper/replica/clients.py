@@ -55,7 +55,7 @@ class Clients:
         self._replica = replica
         self._origin = origin  # names this process in openSession and attach entries
         self._connections: dict[int, Connection] = {}
-        self._by_session: dict[int, Connection] = {}
+        self.attached: dict[int, Connection] = {}  # by session
         self._ticket = 0
         self.waiting: dict[int, bytes] = {}  # ticket -> packed request, in the order they were taken
         self._waiting_bytes = 0
@@ -71,7 +71,7 @@ class Clients:
 
     def sessions(self) -> Iterable[int]:
         """The sessions attached here."""
-        return self._by_session.keys()
+        return self.attached.keys()
 
     def identities(self, connection: int) -> tuple[Id, ...]:
         """Whom the session of a connection has proved to be."""
@@ -166,8 +166,8 @@ class Clients:
         self._replica.outbox.deliver.append(Hangup(connection.id, error))
 
     def _forget(self, connection: Connection) -> None:
-        if self._by_session.get(connection.session) is connection:
-            del self._by_session[connection.session]
+        if self.attached.get(connection.session) is connection:
+            del self.attached[connection.session]
         self._settle(connection.ticket)
         for write in connection.writes:
             self._settle(write.ticket)
@@ -298,7 +298,7 @@ class Clients:
 
     def executed(self, entry: Entry, result: Executed) -> None:
         """An entry was executed here; events are delivered already, now whoever asked is answered."""
-        connection = self._by_session.get(entry.session)
+        connection = self.attached.get(entry.session)
         if connection is not None and connection.attach == entry.attach:
             writes = connection.writes
             if writes and writes[0].number == entry.number:
@@ -333,7 +333,7 @@ class Clients:
         connection.open, connection.session, connection.attach = True, session.id, session.attach
         connection.expected = session.number + 1
         connection.view = View(state, session, self._replica.watches, connection.id)
-        self._by_session[session.id] = connection
+        self.attached[session.id] = connection
         self.touched[session.id] = None
         deliver.append(
             Welcome(
@@ -350,7 +350,7 @@ class Clients:
 
     def _drop_moved(self, session: int) -> None:
         """The session is attached elsewhere now: the old connection ends."""
-        connection = self._by_session.get(session)
+        connection = self.attached.get(session)
         found = self._replica.state.sessions.get(session)
         if connection is not None and (found is None or found.attach != connection.attach):
             self._hang_up(connection, SessionMoved())
@@ -360,7 +360,7 @@ class Clients:
         if result.error:
             return  # its body may be anything
         session = entry.session or ExpireSession.Request.decode(entry.body).session
-        connection = self._by_session.get(session)
+        connection = self.attached.get(session)
         if connection is not None and self._replica.state.sessions.get(session) is None:
             self._hang_up(connection, SessionExpired())
 

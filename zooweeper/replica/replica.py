@@ -282,16 +282,18 @@ class Replica:
 
     def _execute(self, batch: Batch) -> None:
         """Execute a committed batch: per entry first the events, then the answer."""
-        state, clients, leadership = self.state, self.clients, self._leadership
+        state, clients, leadership, watched = self.state, self.clients, self._leadership, self.watches.watched
+        attached = clients.attached
         self.time_ms = max(self.time_ms, batch.time_ms)
         if changes := adopt(state, batch):
             self._notice(batch.first, changes)
         for entry in batch.entries():
             result = execute(state, entry)
-            if result.changes and self.watches:
+            if watched and result.changes:
                 self._notice(entry.zxid, result.changes)
-            clients.executed(entry, result)
-            if leadership is not None and entry.code < 0:
+            if entry.session in attached or entry.code < 0:
+                clients.executed(entry, result)
+            if entry.code < 0 and leadership is not None:
                 leadership.executed(entry, result)
         if leadership is not None:
             leadership.executed_batch()

@@ -30,18 +30,14 @@ _PLACES: dict[WatcherType, tuple[int, int]] = {
 
 
 class WatchTable:
-    __slots__ = ("_children", "_count", "_data", "_recursive", "_watched")
+    __slots__ = ("_children", "_count", "_data", "_recursive", "watched")
 
     def __init__(self) -> None:
         self._data: Watchers = {}
         self._children: Watchers = {}
-        self._watched: dict[int, dict[str, None]] = {}  # connection → paths in either table
+        self.watched: dict[int, dict[str, None]] = {}  # connection → paths in either table
         self._count = 0  # how many (connection, path) pairs there are
         self._recursive = 0  # how many recursive watches there are
-
-    def __bool__(self) -> bool:
-        """Whether anything is watched."""
-        return bool(self._watched)
 
     def count(self) -> int:
         """How many (connection, path) pairs are watched."""
@@ -49,21 +45,21 @@ class WatchTable:
 
     def spread(self) -> tuple[int, int]:
         """How many connections watch something, and how many paths are watched."""
-        return len(self._watched), len(self._data) + sum(path not in self._data for path in self._children)
+        return len(self.watched), len(self._data) + sum(path not in self._data for path in self._children)
 
     def everyone(self) -> Iterable[tuple[int, Iterable[str]]]:
         """Each connection that watches something, and what. The table must not change meanwhile."""
-        return self._watched.items()
+        return self.watched.items()
 
     def room(self, connection: int, more: int) -> None:
         """ThrottledOp unless the connection may watch so many paths more."""
-        if len(self._watched.get(connection, ())) + more > WATCHES_PER_CONNECTION_MAX:
+        if len(self.watched.get(connection, ())) + more > WATCHES_PER_CONNECTION_MAX:
             raise ThrottledOp(f"a connection has at most {WATCHES_PER_CONNECTION_MAX} watches")
 
     def add(self, connection: int, path: str, type: WatcherType) -> None:
         """Register; ThrottledOp if the connection has too many."""
         assert type is not WatcherType.ANY
-        watched = self._watched.setdefault(connection, {})
+        watched = self.watched.setdefault(connection, {})
         if path not in watched:
             if len(watched) >= WATCHES_PER_CONNECTION_MAX:
                 self.room(connection, 1)
@@ -99,16 +95,16 @@ class WatchTable:
 
     def forget(self, connection: int) -> None:
         """The connection is gone."""
-        for path in list(self._watched.get(connection, ())):
+        for path in list(self.watched.get(connection, ())):
             self._drop(self._data, connection, path, 7)
             self._drop(self._children, connection, path, 7)
-        self._watched.pop(connection, None)
+        self.watched.pop(connection, None)
 
     def trigger(self, changes: Iterable[Change], identities: Callable[[int], Sequence[Id]]) -> list[Fired]:
         """The events of these changes, in order; `identities` tells whom a connection has proved to be. One-shot
         watches that match are gone after."""
         fired: list[Fired] = []
-        if not self._watched:
+        if not self.watched:
             return fired
         for change in changes:
             if change.kind is ChangeKind.ACL:
@@ -199,8 +195,8 @@ class WatchTable:
 
     def _unwatch(self, connection: int, path: str) -> None:
         """Neither table has the path for the connection any more."""
-        watched = self._watched[connection]
+        watched = self.watched[connection]
         del watched[path]
         self._count -= 1
         if not watched:
-            del self._watched[connection]
+            del self.watched[connection]
