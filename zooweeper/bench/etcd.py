@@ -13,6 +13,7 @@ from zooweeper.bench.line import Ask, Line
 from zooweeper.bench.load import BenchError
 from zooweeper.bench.tally import Tally
 from zooweeper.model.config import Address
+from zooweeper.model.varint import varint
 
 PUT, RANGE, TXN = (f"/etcdserverpb.KV/{name}" for name in ("Put", "Range", "Txn"))
 PLACE_DIGITS = 10
@@ -23,15 +24,6 @@ STATUSES = (
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
 _runs = itertools.count(1)
-
-
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def chunk(field: int, data: bytes) -> bytes:

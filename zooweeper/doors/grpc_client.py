@@ -18,6 +18,7 @@ from zooweeper.http2.connection import ENHANCE_YOUR_CALM
 from zooweeper.http2.stream import Stream
 from zooweeper.model.errors import AuthFailed, BadArguments, MarshallingError, TooLarge, ZkError
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, MIB, OUTPUT_BYTES_MAX, PENDING_REQUESTS_MAX
+from zooweeper.model.varint import varint
 from zooweeper.ops.session import AddIdentity, Auth, Sasl
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.replica.events import Ask, Asks, Connect, Heard
@@ -41,23 +42,6 @@ _XID, _ZXID, _BODY = 0x0D, 0x11, 0x22
 log = getLogger("zooweeper.grpc")
 
 
-def varint(number: int) -> bytes:
-    """A protobuf length."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-_LENGTHS = tuple(map(varint, range(2048)))  # of nearly all bodies
-
-
-def _length(number: int) -> bytes:
-    return _LENGTHS[number] if number < len(_LENGTHS) else varint(number)
-
-
 def packed_answer(answer: Answer) -> bytes:
     """As a field of ServerMessage."""
     body = answer.body
@@ -65,8 +49,8 @@ def packed_answer(answer: Answer) -> bytes:
         item = pb.Item(xid=answer.xid, zxid=answer.zxid, error=answer.error, body=body, stale=answer.stale,
                        detail=answer.detail).SerializeToString()  # fmt: skip
     else:
-        item = _ANSWER.pack(_XID, answer.xid, _ZXID, answer.zxid, _BODY) + _length(len(body)) + body
-    return _ITEM + _length(len(item)) + item
+        item = _ANSWER.pack(_XID, answer.xid, _ZXID, answer.zxid, _BODY) + varint(len(body)) + body
+    return _ITEM + varint(len(item)) + item
 
 
 class SessionStream:
@@ -105,7 +89,7 @@ class SessionStream:
             self._put(packed_answer(item))
         elif isinstance(item, Notice):
             event = pb.Item(zxid=item.zxid, event=item.type, path=item.path).SerializeToString()
-            self._put(_ITEM + _length(len(event)) + event)
+            self._put(_ITEM + varint(len(event)) + event)
         elif isinstance(item, Welcome):
             self._welcome(item)
         elif isinstance(item, Alive):
@@ -118,7 +102,7 @@ class SessionStream:
         self._welcomed = True
         welcome = pb.Welcome(session=item.session, secret=item.secret, timeout_ms=item.timeout_ms, number=item.number,
                              zxid=item.zxid, node=self._node).SerializeToString()  # fmt: skip
-        self._put(_WELCOME + _length(len(welcome)) + welcome)
+        self._put(_WELCOME + varint(len(welcome)) + welcome)
 
     # --- to the client
 
@@ -160,7 +144,7 @@ class SessionStream:
         """Say why, and end the stream."""
         if not self._closing:
             failure = pb.Failure(error=error.code, detail=error.detail[:1000]).SerializeToString()
-            self._put(_FAILURE + _length(len(failure)) + failure)
+            self._put(_FAILURE + varint(len(failure)) + failure)
             self._close()
 
     def _close(self) -> None:

@@ -8,6 +8,8 @@ and made once.
 from bisect import bisect_right
 from collections import deque
 
+from zooweeper.model.varint import varint
+
 Headers = list[tuple[bytes, bytes]]
 
 TABLE_BYTES_MAX = 4096  # what a client may take for granted; we never offer another size
@@ -160,14 +162,7 @@ def encode(headers: Headers) -> bytes:
 
 def _length(number: int) -> bytes:
     """With a prefix of 7 bits, the one before it clear."""
-    if number < 0x7F:
-        return bytes((number,))
-    out, number = bytearray((0x7F,)), number - 0x7F
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return bytes((number,)) if number < 0x7F else b"\x7f" + varint(number - 0x7F)
 
 
 def _number(block: bytes, at: int, bits: int) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from zooweeper.model.limits import (
     SNAPSHOT_CHUNK_BYTES,
 )
 from zooweeper.model.members import parse
+from zooweeper.model.varint import varint
 from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, ZXID_MAX, epoch_of, make
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.zab.messages import MESSAGES, Forward, Message, SnapBegin, SnapChunk
@@ -108,24 +109,11 @@ CHECKS: dict[type, Callable[[Any], None]] = {
 }
 
 
-def _varint(value: int) -> bytes:
-    """As protobuf writes a number."""
-    if value < 0x80:
-        return _SMALL[value]
-    parts = bytearray()
-    while value >= 0x80:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
 def _key(field: int) -> bytes:
     """What precedes a field that says its length."""
-    return _varint(field << 3 | 2)
+    return varint(field << 3 | 2)
 
 
-_SMALL = [bytes((value,)) for value in range(0x80)]
 MESSAGES_KEY = _key(pb.PeerFrame.MESSAGES_FIELD_NUMBER)
 SIZED = ("batch", "data", "report", "epochs", "members")  # fields that may be large
 
@@ -156,8 +144,8 @@ class _Kind:
         for place, convert, _ in self.converted:
             values[place] = convert(values[place])
         body = self.proto(**dict(zip(self.names, values, strict=True))).SerializeToString()
-        head = self.key + _varint(len(body))
-        return b"".join((MESSAGES_KEY, _varint(len(head) + len(body)), head, body))
+        head = self.key + varint(len(body))
+        return b"".join((MESSAGES_KEY, varint(len(head) + len(body)), head, body))
 
     def from_proto(self, proto: Any) -> Message:
         values = list(self.get(proto))
