@@ -7,6 +7,7 @@ whole, in order, each once. Whoever drives it steps events, then takes the outbo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from zooweeper.zab.vote import State as Role
 if TYPE_CHECKING:
     from random import Random
 
+FORWARDS_IN_FLIGHT = 4  # with one, what comes meanwhile waits for two batches more; with many, each is small
 PARTING_SILENCES = 4  # by then who was connected has heard, and who was not has found others
 ROLE_NAMES = {Role.LOOKING: "looking", Role.FOLLOWING: "follower", Role.LEADING: "leader"}
 
@@ -65,7 +67,7 @@ class Replica:
         self._gathering = Gathering()
         self._routed: Leading | Following | None = None  # the role that requests were gathered for
         self._leadership: Leadership | None = None
-        self._forwarded = 0  # ticket of the last request of the Forward in flight
+        self._forwarded: deque[int] = deque()  # tickets of the last requests of the Forwards in flight
         self._barrier = 0
         self._reported: dict[int, None] = {}
         self._builder: SnapshotBuilder | None = None
@@ -212,9 +214,8 @@ class Replica:
         self._route()
         if self._leadership is not None:
             self._leadership.order(self._gathering)
-        elif isinstance(self._routed, Following) and self._gathering and self._forwarded not in self.clients.waiting:
-            count, data, self._forwarded = self._gathering.take()
-            self._routed.forward(count, data)
+        elif isinstance(self._routed, Following) and self._gathering:
+            self._forward(self._routed)
         if self.clients.asking and self._routed is not None and not self.clients.barrier_under_way:
             self._barrier += 1
             self.clients.barrier_asked(self._barrier)
@@ -225,6 +226,16 @@ class Replica:
         self._carry_out(ready)
         return True
 
+    def _forward(self, role: Following) -> None:
+        """What gathered goes to the leader, unless enough is on its way there."""
+        forwarded, waiting = self._forwarded, self.clients.waiting
+        while forwarded and forwarded[0] not in waiting:
+            forwarded.popleft()
+        while self._gathering and len(forwarded) < FORWARDS_IN_FLIGHT:
+            count, data, ticket = self._gathering.take()
+            forwarded.append(ticket)
+            role.forward(count, data)
+
     def _route(self) -> None:
         """Notice a change of leader. The next one gets everything that was not executed yet, in its order."""
         zab = self.zab
@@ -232,7 +243,7 @@ class Replica:
         if role is not self._routed:
             self._routed = role
             self._gathering.clear()
-            self._forwarded = 0
+            self._forwarded.clear()
             self._leadership = Leadership(self, role) if isinstance(role, Leading) else None
             self.clients.leader_lost()
             if role is not None:
