@@ -12,7 +12,7 @@ from zooweeper.tree.snapshot import SnapshotReader
 STORAGE = {
     "skip_log_fsync": without(
         "the log is written, and not synced",
-        Edit(Log.sync, "self._file.sync()", "pass"),
+        Edit(Log.sync, "write_through(", "write("),
     ),
     "skip_epoch_fsync": without(
         "a promised epoch is reported durable before it is written",
@@ -31,7 +31,9 @@ STORAGE = {
     "rejoin_after_eio": without(
         "after a failed sync the node goes on",
         Edit(
-            Log.sync, "    self._file.sync()", "    try:\n        self._file.sync()\n    except OSError:\n        pass"
+            Log.sync,
+            "    self._file.write_through(self._position, data)",
+            "    try:\n        self._file.write_through(self._position, data)\n    except OSError:\n        pass",
         ),
     ),
     "no_checksum": without(
