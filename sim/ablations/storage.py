@@ -77,6 +77,6 @@ STORAGE = {
     "replay_overlap": without(
         "entries that a snapshot holds are executed again",
         Edit(Replica.__init__, "self.state.zxid < logged.batch.first and", ""),
-        Edit(execute.execute, "assert follows(state.zxid, entry.zxid), (state.zxid, entry.zxid)", ""),
+        Edit(execute.execute, "assert follows(state.zxid, zxid), (state.zxid, zxid)", ""),
     ),
 }

@@ -6,15 +6,16 @@ from zooweeper.replica.clients import Clients
 from zooweeper.replica.replica import Replica
 from zooweeper.tree.watches import WatchTable
 
+EVENTS = "        if watched and result.changes:\n            self._notice(entry.zxid, result.changes)\n"
+ANSWER = "        if entry.session in attached or entry.code < 0:\n            clients.executed(entry, result)\n"
+
 WATCHES = {
     "watch_after_reply": without(
         "an event comes behind the answer that shows the change",
         Edit(
             Replica._execute,
-            "        if result.changes:\n            self._notice(entry.zxid, result.changes)\n"
-            "        clients.executed(entry, result)\n",
-            "        clients.executed(entry, result)\n"
-            "        if result.changes:\n            self._notice(entry.zxid, result.changes)\n",
+            EVENTS + ANSWER,
+            ANSWER + EVENTS,
         ),
     ),
     "fire_twice": without(
