@@ -91,6 +91,14 @@ class Inode:
         self.versions.clear()
         self.sizes.clear()
 
+    def sync_range(self, offset: int, end: int) -> None:
+        """These bytes and the size alone."""
+        for sector in range(offset // SECTOR, (end - 1) // SECTOR + 1):
+            if self.versions.pop(sector, None):
+                self.durable[sector] = self.sectors[sector]
+        self.durable_size = self.size
+        self.sizes.clear()
+
     def lose(self) -> None:
         """A sync failed: the pages count as clean from now on, and never reach the disk."""
         self.versions.clear()
@@ -153,7 +161,11 @@ class SimFile:
 
     def write_through(self, offset: int, data: Bytes) -> None:
         self.write(offset, data)
-        self.sync()
+        try:
+            self._enter("sync").sync_range(offset, offset + len(data))
+        except OSError:
+            self._inode.lose()
+            raise
 
     jot = write
 

@@ -58,11 +58,15 @@ def check_bytes(disk: Disk) -> None:
     file.close()
     again = disk.open("a")
     again.write(4, b"O")
+    again.jot(0, b"HE")
+    assert disk.read("a", 0, 6) == b"HElLO\0"
+    again.jot(1, b"e")
+    again.write_through(2999, bytearray(b"!?"))
     again.close()
-    assert disk.read("a", 0, 6) == b"helLO\0"
+    assert disk.read("a", 0, 6) == b"HelLO\0" and disk.read("a", 2998) == b"\0!?"
     disk.create("b").close()
     disk.rename("a", "b")
-    assert disk.names() == ["b"] and disk.size("b") == 3000
+    assert disk.names() == ["b"] and disk.size("b") == 3001
     disk.create("b").close()
     assert disk.size("b") == 0
 

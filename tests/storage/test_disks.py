@@ -63,6 +63,19 @@ def test_unsynced_bytes_survive_in_part() -> None:
     assert disk.read("a") == b"A" * SECTOR * 2
 
 
+def test_what_is_written_through_survives_alone() -> None:
+    disk = SimDisk()
+    disk.make()
+    file = disk.create("a")
+    disk.sync_folder()
+    file.write(0, b"A" * SECTOR)
+    file.allocate(3 * SECTOR)
+    file.write_through(SECTOR, b"B" * SECTOR)
+    file.jot(0, b"C")
+    disk.lose_unsynced()
+    assert disk.read("a") == bytes(SECTOR) + b"B" * SECTOR + bytes(SECTOR)
+
+
 def test_names_survive_as_a_prefix() -> None:
     disk = SimDisk()
     disk.make()
