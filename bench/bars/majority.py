@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GOES_ON_S = 1.0
 REFUSES_S = 0.1  # one call, once the node knows
 RESUMES_S = 3.0  # start of a process included
+ANSWER_S = 2.0  # a write taken before the node knew has no answer while there is no majority: ask again
 
 
 async def measure(say: Say) -> list[Bar]:
@@ -84,7 +85,7 @@ async def refused(host: str, begin: float) -> tuple[float, float, bool]:
 async def write_error(stub: "ZooweeperAsyncStub") -> str:
     """The name of the error that a write gets, empty when it succeeds."""
     try:
-        await stub.SetData(SetDataRequest(path="/", data=b""), timeout=WAIT_S)
+        await stub.SetData(SetDataRequest(path="/", data=b""), timeout=ANSWER_S)
     except grpc.aio.AioRpcError as error:
         trailing = dict(error.trailing_metadata() or ())
         return str(trailing.get("zooweeper-error", error.code().name))
