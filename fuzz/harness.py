@@ -65,16 +65,23 @@ def _line(error: BaseException) -> int:
 
 def weigh(target: Target, data: bytes) -> None:
     """`attempt` again, counting bytes. TooMuch."""
+    allowed = BYTES_PER_BYTE * len(data) + target.bytes_max
+    peak = _peak(target, data)
+    if peak > allowed:
+        peak = _peak(target, data)  # the first may have met a table of the interpreter that grew, or an import
+    if peak > allowed:
+        raise TooMuch(f"{len(data)} bytes made it allocate {peak}, at most {allowed} are allowed")
+
+
+def _peak(target: Target, data: bytes) -> int:
+    """The bytes that it holds at most."""
     run = target.prepare()
     tracemalloc.start()
     try:
         _guarded(target, run, data)
-        peak = tracemalloc.get_traced_memory()[1]
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    allowed = BYTES_PER_BYTE * len(data) + target.bytes_max
-    if peak > allowed:
-        raise TooMuch(f"{len(data)} bytes made it allocate {peak}, at most {allowed} are allowed")
 
 
 def clock(target: Target, data: bytes) -> None:
