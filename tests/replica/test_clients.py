@@ -57,6 +57,17 @@ def test_what_is_asked_behind_the_close_of_a_session_ends_with_it() -> None:
     assert not len(alone.replica.clients) and not alone.replica.clients.waiting
 
 
+def test_a_close_with_the_number_of_another_write_is_answered_once_and_ends_nothing() -> None:
+    alone = Alone()
+    alone.step(Connect(7, 0, b"", 4000, 0, 10, ""))
+    write = SetData.Request("/", b"", -1).encode()
+    alone.step(Ask(7, 1, SetData.code, write, number=1))
+    alone.step(Ask(7, 2, CloseSession.code, Nothing().encode(), number=1))
+    alone.step(Ask(7, 3, Sync.code, Sync.Request("/").encode()), Ask(7, 4, SetData.code, write, number=2))
+    answers = alone.delivered[1:]
+    assert [(one.xid, one.error) for one in answers] == [(1, 0), (2, ErrorCode.RESULT_FORGOTTEN), (3, 0), (4, 0)]
+
+
 def identities(answer: Any) -> list[tuple[str | None, str | None]]:
     return [(one.scheme, one.user) for one in WhoAmI.Result.decode(answer.body).identities]
 

@@ -278,7 +278,7 @@ class Clients:
         if ask.number > connection.expected:
             raise NumberGap(f"expected number {connection.expected}, got {ask.number}")
         result = session.results.get(ask.number)
-        if result is None:
+        if result is None or ask.code == CloseSession.code:  # had that closed it, there were no session
             raise ResultForgotten(f"number {ask.number} was executed before")
         self._in_turn(connection, ask, result.error, result.body)
 
