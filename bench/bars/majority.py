@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GOES_ON_S = 1.0
 REFUSES_S = 0.1  # one call, once the node knows
 RESUMES_S = 3.0  # start of a process included
+LEADS_ON_S = 1.0  # a follower's reads are marked when its leader, which hears of the kills by itself, has given up
 ANSWER_S = 2.0  # a write taken before the node knew has no answer while there is no majority: ask again
 
 
@@ -70,16 +71,19 @@ async def refused(host: str, begin: float) -> tuple[float, float, bool]:
     """Seconds from `begin` to the first refusal, seconds the next refusal takes, and whether a read is marked stale."""
     async with grpc.aio.insecure_channel(host) as channel:
         stub: ZooweeperAsyncStub = ZooweeperStub(channel)
-        while await write_error(stub) != "NoQuorum":
+        while (error := await write_error(stub)) != "NoQuorum":
             if clock() > begin + WAIT_S:
-                raise Stuck("a node without a majority still takes writes")
+                raise Stuck(f"a node without a majority does not refuse writes, but says: {error or 'done'}")
             await asyncio.sleep(0.01)
         refusal = clock() - begin
         begin = clock()
         again = await write_error(stub)
         one_call = clock() - begin
-        reply: GetDataReply = await stub.GetData(GetDataRequest(path="/"), timeout=WAIT_S)
-        return refusal, one_call, reply.stale and again == "NoQuorum"
+        stale, begin = False, clock()
+        while not stale and clock() < begin + LEADS_ON_S:
+            reply: GetDataReply = await stub.GetData(GetDataRequest(path="/"), timeout=WAIT_S)
+            stale = reply.stale
+        return refusal, one_call, stale and again == "NoQuorum"
 
 
 async def write_error(stub: "ZooweeperAsyncStub") -> str:

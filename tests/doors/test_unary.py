@@ -17,6 +17,7 @@ from zooweeper.model.errors import AuthFailed, ZkError
 from zooweeper.model.limits import DATA_BYTES_MAX
 from zooweeper.pb import client_pb2 as pb
 from zooweeper.pb.client_pb2_grpc import ZooweeperStub
+from zooweeper.replica.replica import Replica
 
 
 @asynccontextmanager
@@ -144,6 +145,21 @@ def test_a_deadline_is_honoured() -> None:
             async with asyncio.timeout(5):
                 while rig.door._unary.caller._waiting:
                     await asyncio.sleep(0.01)
+
+    run(main())
+
+
+def test_without_a_quorum_no_call_waits_behind_a_write_that_was_taken_before() -> None:
+    async def main() -> None:
+        async with Rig() as rig, stub_to(rig.address) as stub:
+            await stub.Create(pb.CreateRequest(path="/a"))
+            rig.node.disk = NeverDone()
+            code, _ = await status_of(stub.SetData(pb.SetDataRequest(path="/a"), timeout=0.2))
+            assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert isinstance(rig.node.brain, Replica)
+            rig.node.brain.zab.connected_quorum = False
+            refused = await status_of(stub.SetData(pb.SetDataRequest(path="/a"), timeout=5))
+            assert refused == (grpc.StatusCode.UNAVAILABLE, "NoQuorum")
 
     run(main())
 

@@ -18,7 +18,15 @@ from zooweeper.codec.record import Record
 from zooweeper.http2.stream import Stream
 from zooweeper.model.acl import OPEN
 from zooweeper.model.config import Config
-from zooweeper.model.errors import BadArguments, ConnectionLoss, MarshallingError, ThrottledOp, ZkError, error_for
+from zooweeper.model.errors import (
+    BadArguments,
+    ConnectionLoss,
+    MarshallingError,
+    NoQuorum,
+    ThrottledOp,
+    ZkError,
+    error_for,
+)
 from zooweeper.model.limits import PENDING_REQUESTS_MAX
 from zooweeper.model.stat import Stat
 from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create2
@@ -146,7 +154,10 @@ class Caller:
         self._waiting: dict[int, UnaryCall] = {}
 
     def ask(self, call: "UnaryCall", asked: Asked) -> int:
-        """Ask for a call, which is told the answer; the number to forget it by. ThrottledOp."""
+        """Ask for a call, which is told the answer; the number to forget it by. ThrottledOp, NoQuorum."""
+        if self._timeout_ms and not self._gateway.status().quorum:
+            # The replica's own word would wait behind a write that was taken a moment before.
+            raise NoQuorum("no majority of the ensemble is connected to this node")
         if len(self._waiting) >= PENDING_REQUESTS_MAX:
             raise ThrottledOp(f"{PENDING_REQUESTS_MAX} unary calls are waiting on this node")
         body = asked.request.encode()
