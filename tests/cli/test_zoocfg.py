@@ -260,6 +260,9 @@ def test_files_that_are_missing(tmp_path: Path) -> None:
     (tmp_path / "zoo.cfg").write_text(f"{THREE}clientPort=1\ndataDir={tmp_path}/none\n")
     with pytest.raises(SettingsError, match="none/myid: No such file or directory; it holds this server's id"):
         read_zoo_cfg(tmp_path / "zoo.cfg")
+    (tmp_path / "zoo.cfg").write_text(f"clientPort=1\ndataDir={tmp_path}/{'9' * 300}\n")
+    with pytest.raises(SettingsError, match="999: File name too long"):
+        read_zoo_cfg(tmp_path / "zoo.cfg")
     with pytest.raises(SettingsError, match="JVMFLAGS: No closing quotation"):
         read(tmp_path, "clientPort=1\n", "-Dzookeeper.a='")
 

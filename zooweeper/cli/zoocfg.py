@@ -402,7 +402,7 @@ class _Reading:
         port = self._number("clientPort", 0, 1, 65535) or self._secure_alone()
         if port + GRPC_STEP > 65535:
             raise SettingsError(f"{self._name}: above port {port} is no room for the gRPC port; add a line server.1")
-        id = _myid(Path(data_dir)) if (Path(data_dir) / "myid").exists() else 1
+        id = _myid(Path(data_dir), 1)
         here = "127.0.0.1"
         wire = Address(self._host("clientPortAddress") or here, port)
         peer, grpc = Address(here, port + PEER_STEP), Address(here, port + GRPC_STEP)
@@ -428,12 +428,15 @@ class _Reading:
         return self._number("admin.serverPort", 8080, 0, 65535)
 
 
-def _myid(data_dir: Path) -> int:
+def _myid(data_dir: Path, otherwise: int = 0) -> int:
+    """The id in the folder; `otherwise`, unless that is 0, where there is none."""
     path = data_dir / "myid"
     try:
         with path.open("rb") as file:
             text = file.read(1024).decode("ascii", "replace").strip()
     except OSError as error:
+        if otherwise and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return otherwise
         raise SettingsError(f"cannot read {_shown(str(path))}: {error.strerror}; it holds this server's id") from None
     except ValueError:
         raise SettingsError(f"not a path: {_shown(str(path))}") from None
