@@ -4,6 +4,8 @@ Rules: what a door steps goes to the brain at once; what the brain wants is carr
 done at once. Peers hear nothing.
 """
 
+from collections.abc import Callable
+
 from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard, Received
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Delivery, receivers
@@ -48,6 +50,9 @@ class Bare:
     def disconnect(self, connection: int) -> None:
         if self.sinks.pop(connection, None) is not None:
             self.step(Disconnect(connection))
+
+    def after_turn(self, call: Callable[[], None]) -> None:
+        call()
 
     def status(self) -> Status:
         return self.replica.status()

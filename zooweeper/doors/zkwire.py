@@ -271,7 +271,7 @@ class WireDoor:
     def schedule(self, link: Link) -> None:
         """Flush it when the loop's turn is over."""
         if not self._dirty:
-            self._loop.call_soon(self._flush)
+            self._gateway.after_turn(self._flush)
         self._dirty.append(link)
 
     def _flush(self) -> None:

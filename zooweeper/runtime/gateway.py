@@ -4,6 +4,7 @@ Rules: protocols only. A door never waits for the brain: it steps an event, and 
 is drained, in the order in which things must reach the client. Another door (the ZooKeeper wire) needs nothing more.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from zooweeper.replica.events import Ask, Asks, Connect, Heard
@@ -31,6 +32,10 @@ class Gateway(Protocol):
 
     def disconnect(self, connection: int) -> None:
         """The connection is gone; nothing is delivered to it any more. Again: nothing."""
+
+    def after_turn(self, call: Callable[[], None]) -> None:
+        """Call it once, when what was stepped so far is carried out: right behind that, for what then has to leave should
+        not wait for another turn of the loop."""
 
     def status(self) -> Status:
         """What the replica says of itself, now."""

@@ -87,7 +87,9 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._clients = Outgoing()
         self._telling = False  # a call of _tell is on its way
-        self._draining = False  # a drain is scheduled
+        self._draining = False  # a drain is scheduled, or
+        self._carrying = False  # under way
+        self._behind: list[Callable[[], None]] = []  # to be called at its end
         self._stopped = False
         self._held: deque[Held] = deque()
         self._token = 0  # of the last submission
@@ -145,6 +147,12 @@ class Node:
 
     # --- as the gateway of the doors
 
+    def after_turn(self, call: Callable[[], None]) -> None:
+        if self._draining or self._carrying:
+            self._behind.append(call)
+        else:
+            self._loop.call_soon(call)
+
     def register(self, sink: Sink) -> int:
         return self._clients.register(sink)
 
@@ -193,14 +201,17 @@ class Node:
 
     def _drain(self) -> None:
         self._draining = False
-        if self._stopped:
-            return
-        try:
-            outbox = self.brain.take()
-            self._carry_out(outbox)
-        except BaseException:
-            self._break("broken event=drain")
-            raise
+        if not self._stopped:
+            self._carrying = True
+            try:
+                self._carry_out(self.brain.take())
+            except BaseException:
+                self._break("broken event=drain")
+                raise
+            self._carrying = False
+        behind, self._behind = self._behind, []
+        for call in behind:
+            call()
 
     def _carry_out(self, outbox: Outbox) -> None:
         if outbox.stop:
