@@ -34,8 +34,8 @@ class Gateway(Protocol):
         """The connection is gone; nothing is delivered to it any more. Again: nothing."""
 
     def after_turn(self, call: Callable[[], None]) -> None:
-        """Call it once, right behind the carrying out of what was stepped so far: what then has to leave should not wait
-        for another turn of the loop."""
+        """Call it once, right behind the carrying out of what was stepped so far: what has to leave then should not
+        wait for another turn of the loop."""
 
     def status(self) -> Status:
         """What the replica says of itself, now."""
