@@ -47,12 +47,16 @@ class Done(NamedTuple):
 
 def work(name: str, seed: int, seconds: float, inputs: int) -> Done:
     """Fuzz one target until the time is over, or so many inputs are, or something is found."""
-    logging.disable()
     fuzzer = Fuzzer(TARGETS[name], seed)
     began = time.monotonic()
     finding = None
-    while finding is None and fuzzer.inputs < inputs and time.monotonic() - began < seconds:
-        finding = fuzzer.step()
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        while finding is None and fuzzer.inputs < inputs and time.monotonic() - began < seconds:
+            finding = fuzzer.step()
+    finally:
+        logging.disable(before)
     return Done(name, seed, fuzzer.inputs, len(fuzzer.labels), time.monotonic() - began, fuzzer.trace, finding)
 
 
