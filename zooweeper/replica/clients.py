@@ -409,6 +409,7 @@ class Clients:
         replica = self._replica
         deliver, zxid, view, op = replica.outbox.deliver, replica.state.zxid, connection.view, OPS[ask.code]
         assert view is not None and view.state is replica.state, "or the connection had been hung up"
+        assert not connection.session or connection.session in replica.state.sessions, "or it had been, too"
         stale = not replica.zab.serving
         try:
             body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))

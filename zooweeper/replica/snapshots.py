@@ -40,7 +40,9 @@ class Snapshots:
 
     def _next_every(self) -> int:
         """Spread, so that the nodes do not all write at once."""
-        most = max(self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY)
+        most, many = self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY
+        if many > limits.SNAPSHOT_EVERY_ENTRIES:
+            most = max(most, many)
         return self._replica.rng.randint(most // 2 + 1, most) if most > 1 else most
 
     def executed(self, entries: int, size: int) -> None:
