@@ -7,6 +7,7 @@ measured, or a promise broken, 2 for a wrong invocation.
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -117,5 +118,11 @@ async def measure_bars(names: list[str]) -> list[Bar]:
     return results
 
 
+def _end(signum: int, frame: object) -> None:
+    """Told to end: what was started is ended, as at any other end."""
+    sys.exit(128 + signum)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -1,6 +1,11 @@
 """The curves of cost against size, at their small ends."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +31,29 @@ def test_a_curve(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn.startswith("<svg") and drawn.count("<polyline") == sum(
         key.endswith(("cpu us", sizes.CURVES[name].second[1])) for key in points[0][1]
     )
+
+
+def nodes_below(folder: Path) -> list[str]:
+    """The command lines of nodes that live there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+        except OSError:
+            continue  # it has ended meanwhile
+        if str(folder) in command and "zooweeper.cli.serve" in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to find nodes in")
+def test_told_to_end_it_leaves_no_nodes_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "sizes", "nodes", "--most", "1"]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL) as bench:
+        deadline = time.monotonic() + 30
+        while not nodes_below(tmp_path):
+            assert bench.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        bench.terminate()
+        assert bench.wait(30) == 128 + 15
+    assert nodes_below(tmp_path) == []
