@@ -18,7 +18,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooweeper.cli import ports, settings
+from zooweeper.cli.process import STOP_S, Process, end
 from zooweeper.cli.settings import EnsembleSettings, SettingsError
 from zooweeper.cli.status import NOBODY, Asker, NodeStatus, health, row, settle
 from zooweeper.doors.identify import digest_of
@@ -38,9 +38,7 @@ from zooweeper.storage.folder import format_folder
 if TYPE_CHECKING:
     from zooweeper.pb.client_pb2 import StatusReply
 
-LOG_BYTES_MAX = 16 << 20  # at a start a longer log becomes log.1
 POLL_S = 0.01
-STOP_S = 10.0  # a node that has not left after SIGTERM by then is killed
 HEALTHY_S = 30.0
 
 
@@ -55,7 +53,7 @@ class Ensemble:
         self.folder = folder
         self.cluster = known.cluster
         self.members = known.members
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._processes: dict[int, Process] = {}
         self._temporary = False
 
     # ---- making and finding
@@ -136,37 +134,24 @@ class Ensemble:
         return self.folder / f"node-{self.member(node).id}"
 
     def log_path(self, node: int) -> Path:
-        return self.node_folder(node) / "log"
+        return self._process(node).log
 
     def pid(self, node: int) -> int | None:
         """The process of a node, or None when it does not run."""
-        try:
-            pid = int((self.node_folder(node) / "pid").read_text())
-        except (OSError, ValueError):
-            return None
-        child = self._children.get(node)
-        if child is not None and child.pid == pid:
-            return pid if child.poll() is None else None  # and a dead child does not linger as a zombie
-        return pid if _is_node(pid, self.node_folder(node)) else None
+        return self._process(node).pid()
 
     def running(self) -> tuple[int, ...]:
         return tuple(node for node in self.ids if self.pid(node) is not None)
 
     def log_tail(self, node: int, lines: int = 1) -> str:
         """The last lines a node wrote; empty when there are none."""
-        try:
-            with self.log_path(node).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
-                text = file.read().decode(errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return self._process(node).log_tail(lines)
 
     # ---- doing
 
     def start(self, nodes: Iterable[int] | None = None) -> tuple[int, ...]:
         """Starts those of `nodes` (default: all) that do not run; returns which. Does not wait until they serve."""
-        with self._locked():
+        with locked(self.folder):
             down = [node for node in (self.ids if nodes is None else nodes) if self.pid(node) is None]
             _check_ports(self.member(node) for node in down)
             for node in down:
@@ -204,7 +189,7 @@ class Ensemble:
     def join(self, observer: bool = False) -> Member:
         """Makes the folder of one more node, which has the next id. It may be started at once; it takes part when the
         ensemble has it as a member."""
-        with self._locked():
+        with locked(self.folder):
             member = settings.next_member(self.members, observer)
             known = EnsembleSettings(self.cluster, (*self.members, member))
             _make_node(self.folder, member.id, known, voting=False)
@@ -213,11 +198,12 @@ class Ensemble:
 
     def leave(self, node: int) -> Path:
         """Sets the folder of a node that is no member any more aside, and returns where. It must not run."""
-        with self._locked():
+        with locked(self.folder):
             if self.pid(node) is not None:
                 raise EnsembleError(f"node {node} still runs")
             aside = self.node_folder(node).with_name(f"removed-{node}-{secrets.token_hex(4)}")
             self.node_folder(node).rename(aside)
+            del self._processes[node]
             self._remember(EnsembleSettings(self.cluster, tuple(one for one in self.members if one.id != node)))
         return aside
 
@@ -268,7 +254,7 @@ class Ensemble:
                 if members and all(one.serving for one in members) and len({one.epoch for one in members}) == 1:
                     return rows
                 for one, member in zip(rows, wanted, strict=True):
-                    if not one.up and self.pid(member.id) is None and not self._left(member.id):
+                    if not one.up and self.pid(member.id) is None and not self._process(member.id).left():
                         raise EnsembleError(f"node {member.id} has ended: {self.log_tail(member.id) or 'no log'}")
                 if time.monotonic() > deadline:
                     late = ", ".join(f"{one.id} is {one.role}" for one in members if not one.serving)
@@ -277,63 +263,37 @@ class Ensemble:
 
     # ---- inside
 
-    def _left(self, node: int) -> bool:
-        """Whether the process has ended without a fault: the ensemble has removed it."""
-        child = self._children.get(node)
-        return child is not None and child.poll() == 0
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            file = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise EnsembleError(f"cannot write in {self.folder}: {error.strerror}") from None
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _process(self, node: int) -> Process:
+        if node not in self._processes:
+            folder = self.node_folder(node)
+            self._processes[node] = Process(folder, [sys.executable, "-m", "zooweeper.cli.serve", "--dir", str(folder)])
+        return self._processes[node]
 
     def _spawn(self, node: int) -> None:
         folder = self.node_folder(node)
-        log = self.log_path(node)
         if not folder.is_dir():
             raise EnsembleError(f"{folder} is missing; if it is lost for good: ./deploy.sh rejoin {node}")
-        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-            log.replace(folder / "log.1")
-        with log.open("ab") as out:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "zooweeper.cli.serve", "--dir", str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,  # Ctrl-C in this terminal is not for the nodes
-            )
-        self._children[node] = child
-        pid_path = folder / "pid"
-        pid_path.with_name("pid.new").write_text(f"{child.pid}\n")
-        pid_path.with_name("pid.new").replace(pid_path)
+        self._process(node).spawn()
 
-    def _signal(self, node: int, number: signal.Signals) -> int:
-        pid = self.pid(node)
-        if pid is None:
+    def _signal(self, node: int, number: signal.Signals) -> None:
+        if not self._process(node).signal(number):
             raise EnsembleError(f"node {node} does not run")
-        os.kill(pid, number)
-        return pid
 
     def _end(self, nodes: Iterable[int] | None, number: signal.Signals, timeout_s: float) -> tuple[int, ...]:
-        ended = []
-        for node in self.ids if nodes is None else nodes:
-            if (pid := self.pid(node)) is not None:
-                with contextlib.suppress(ProcessLookupError):  # it ended by itself in between
-                    os.kill(pid, number)
-                ended.append(node)
-        deadline = time.monotonic() + timeout_s
-        for node in ended:
-            while (pid := self.pid(node)) is not None:
-                if time.monotonic() > deadline:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                time.sleep(0.002)
-        return tuple(ended)
+        chosen = {self._process(node): node for node in (self.ids if nodes is None else nodes)}
+        return tuple(chosen[one] for one in end(chosen, number, timeout_s))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone among the programs that start something in this folder. EnsembleError when nothing can be written there."""
+    try:
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise EnsembleError(f"cannot write in {folder}: {error.strerror}") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _draw_password(folder: Path) -> None:
@@ -360,18 +320,6 @@ def format_node(node_folder: Path, cluster: str, node: int, voting: bool) -> Non
     data.mkdir(mode=0o700)
     with contextlib.closing(OsDisk(data)) as disk:
         format_folder(disk, cluster, node, secrets.token_bytes(16), voting=voting)
-
-
-def _is_node(pid: int, node_folder: Path) -> bool:
-    """Whether the process is our node and no other that got its number."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except FileNotFoundError:
-        if Path("/proc/self").exists():
-            return False
-        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
-        return b"zooweeper" in shown.stdout and os.fsencode(node_folder) in shown.stdout
-    return os.fsencode(node_folder) in words
 
 
 def _check_ports(members: Iterable[Member]) -> None:
