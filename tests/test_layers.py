@@ -60,12 +60,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zooweeper.pb",
         "zooweeper.http2.hpack",
     ),
-    "zooweeper.cli": ("zooweeper", "zooweeper_client"),
+    "zooweeper.cli": ("zooweeper", "zooweeper_client", "grades.fleet", "grades.demo"),
     "zooweeper_client": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops"),
     "zooweeper_client.aio": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops", "zooweeper_client"),
     "zooweeper_client.aio.link_grpc": ("zooweeper.model", "zooweeper.pb", "zooweeper_client"),
     "zooweeper_client.aio.status": ("zooweeper.model", "zooweeper.pb", "zooweeper_client"),
     "zooweeper_client.sync": ("zooweeper.model", "zooweeper_client"),
+    "grades": ("zooweeper_client",),
+    "grades.pb": (),
+    "grades.fleet": ("zooweeper_client", "zooweeper.cli"),
+    "grades.demo": ("zooweeper_client", "zooweeper.cli"),
     "sim": (
         "zooweeper.model",
         "zooweeper.codec",
@@ -89,6 +93,9 @@ PURE = (
     "zooweeper.zab",
     "zooweeper.replica",
     "zooweeper.http2",
+    "grades.statements",
+    "grades.table",
+    "grades.layout",
 )
 PURE_CLIENT = ("core", "states", "messages", "watches", "options", "retry", "exceptions", "acls", "calls")
 WORLD = frozenset(
@@ -137,11 +144,16 @@ SIM_WORLDLY = (  # the tools around the world: wall time, processes, printing
 def sources() -> dict[str, Path]:
     """Every module of ours by its dotted name; generated code excepted."""
     found: dict[str, Path] = {}
-    for base, package in ((ROOT, "zooweeper"), (ROOT / "client", "zooweeper_client"), (ROOT, "sim")):
+    for base, package in (
+        (ROOT, "zooweeper"),
+        (ROOT / "client", "zooweeper_client"),
+        (ROOT / "apps", "grades"),
+        (ROOT, "sim"),
+    ):
         for path in sorted((base / package).rglob("*.py")):
             parts = path.relative_to(base).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            if not name.startswith("zooweeper.pb"):
+            if not name.startswith(("zooweeper.pb", "grades.pb")):
                 found[name] = path
     return found
 
@@ -191,7 +203,7 @@ def imports(name: str, everywhere: bool = True) -> Iterator[tuple[ast.AST, str]]
 
 
 def is_ours(name: str) -> bool:
-    return name.split(".")[0] in ("zooweeper", "zooweeper_client", "sim", "tests", "bench", "apps")
+    return name.split(".")[0] in ("zooweeper", "zooweeper_client", "grades", "sim", "tests", "bench")
 
 
 def law(name: str) -> tuple[str, tuple[str, ...]]:

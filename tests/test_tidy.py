@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("zooweeper", "client", "sim", "tools", "bench", "fuzz", "apps", "tests")
-GENERATED = "zooweeper/pb/"
+GENERATED = ("zooweeper/pb/", "apps/grades/pb/")
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 LOOSE_ENDS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
