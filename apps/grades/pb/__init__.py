@@ -1,0 +1,1 @@
+"""Generated from proto/grades/pb by tools/genproto.py."""
