@@ -60,7 +60,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zooweeper.pb",
         "zooweeper.http2.hpack",
     ),
-    "zooweeper.cli": ("zooweeper", "zooweeper_client", "grades.fleet", "grades.demo"),
+    "zooweeper.cli": ("zooweeper", "zooweeper_client"),
+    # the database servers are started beside the nodes and have a demo; both are imported only when asked for
+    "zooweeper.cli.deploy": ("zooweeper", "zooweeper_client", "grades.fleet", "grades.deploying"),
+    "zooweeper.cli.demo": ("zooweeper", "zooweeper_client", "grades.demo"),
     "zooweeper_client": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops"),
     "zooweeper_client.aio": ("zooweeper.model", "zooweeper.codec", "zooweeper.ops", "zooweeper_client"),
     "zooweeper_client.aio.link_grpc": ("zooweeper.model", "zooweeper.pb", "zooweeper_client"),
@@ -68,7 +71,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "zooweeper_client.sync": ("zooweeper.model", "zooweeper_client"),
     "grades": ("zooweeper_client",),
     "grades.pb": (),
-    "grades.fleet": ("zooweeper_client", "zooweeper.cli"),
+    "grades.fleet": ("zooweeper_client", "zooweeper.cli", "zooweeper.model.config"),  # an ensemble on this host
+    "grades.deploying": ("zooweeper_client", "zooweeper.cli"),
     "grades.demo": ("zooweeper_client", "zooweeper.cli"),
     "sim": (
         "zooweeper.model",

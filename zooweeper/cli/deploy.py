@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zooweeper.cli import status, text
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
 from zooweeper.cli.settings import PORTS, SUPER_FILE, SettingsError, number
 from zooweeper.cli.status import Asker, Health, NodeStatus, health
+
+if TYPE_CHECKING:
+    from grades.fleet import Fleet
 
 EXAMPLES = """\
 examples:
@@ -31,6 +34,9 @@ examples:
   ./deploy.sh remove 4                 one less
   ./deploy.sh stop                     all nodes, data stays
   ./deploy.sh wipe                     all nodes and all data
+  ./deploy.sh 3 --grades 3             and the replicated grade database: db1 to db3 (docs/grades.md)
+  ./deploy.sh kill db2                 stop, start, restart, kill and logs know them by name
+  ./deploy.sh kill grades-leader       shows how long the other database servers need
 """
 ELECTION_S = 10.0
 LOG_LINES = 20
@@ -51,20 +57,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", help=f"N, or one of: {', '.join(COMMANDS)}")
-    parser.add_argument("node", nargs="?", help="a node's id; for kill also: leader")
+    parser.add_argument("node", nargs="?", help="a node's id, or a database server's name; for kill also: leader")
     parser.add_argument("--dir", default=".zooweeper", help="folder of the data (default: .zooweeper here)")
     parser.add_argument("--base-port", type=int, help="wire P.., gRPC P+1000.., peers P+2000.., admin P+3000..")
     parser.add_argument("--observers", type=int, default=0, help="so many more nodes without a vote")
     parser.add_argument("--observer", action="store_true", help="of add: the node gets no vote")
+    parser.add_argument("--grades", type=int, metavar="M", help="and M servers of the replicated grade database")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="of status")
     given = parser.parse_args(argv)
     try:
         if number(given.what) >= 0:
-            return deploy(Path(given.dir), number(given.what), given.base_port, given.observers)
+            return deploy(Path(given.dir), number(given.what), given.base_port, given.observers, given.grades)
         command = COMMANDS.get(given.what)
         if command is None:
             parser.error(f'no such command "{given.what}"{text.did_you_mean(given.what, COMMANDS)}')
-        return command(open_ensemble(Path(given.dir)), given)
+        ensemble = open_ensemble(Path(given.dir))
+        if given.node is not None and number(given.node) < 0 and given.node != "leader":
+            from grades import deploying
+
+            return deploying.command(ensemble, given.what, given.node)
+        return command(ensemble, given)
     except (EnsembleError, SettingsError) as error:
         print(f"deploy.sh: {error}", file=sys.stderr)
         return 1
@@ -78,8 +90,9 @@ def open_ensemble(folder: Path) -> Ensemble:
     return Ensemble.open(folder)
 
 
-def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0) -> int:
-    """Makes the ensemble if there is none, starts what is down, waits until all serve."""
+def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0, grades: int | None = None) -> int:
+    """Makes the ensemble if there is none, starts what is down, waits until all serve. `grades`: and so many servers
+    of the grade database."""
     began = time.monotonic()
     if (folder / "ensemble.json").exists():
         ensemble = Ensemble.open(folder)
@@ -93,9 +106,15 @@ def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0) 
             raise EnsembleError(f"the ensemble in {folder} has base port {first}, not {base_port}; wipe it first")
     else:
         ensemble = Ensemble.create(folder, nodes, base_port, observers)
-    started = ensemble.start()
-    rows = ensemble.wait_healthy()
-    verdict = show(rows)
+    started: tuple[object, ...] = ensemble.start()
+    if grades is not None:
+        from grades import deploying
+
+        fleet = deploying.prepare(ensemble, grades)
+        started += fleet.start()
+    verdict = show(ensemble.wait_healthy())
+    if grades is not None:
+        deploying.show(fleet.wait_level())
     took = time.monotonic() - began
     print(f"ready in {took:.1f} s" if started else "it runs already", end="; data in ")
     print(f"{ensemble.folder}")
@@ -117,6 +136,15 @@ def show(rows: Sequence[NodeStatus]) -> Health:
     return verdict
 
 
+def _fleet(ensemble: Ensemble, given: argparse.Namespace) -> "Fleet | None":
+    """The database servers, where there are some and the command concerns everything."""
+    if given.node is not None or not (ensemble.folder / "grades").exists():
+        return None
+    from grades.fleet import Fleet
+
+    return Fleet.open(ensemble)
+
+
 def _status(ensemble: Ensemble, given: argparse.Namespace) -> int:
     rows = ensemble.status()
     if given.output == "json":
@@ -124,29 +152,41 @@ def _status(ensemble: Ensemble, given: argparse.Namespace) -> int:
         verdict = health(rows)
     else:
         verdict = show(rows)
+        fleet = _fleet(ensemble, given)
+        if fleet:
+            from grades import deploying
+
+            deploying.show(fleet.status())
     return 0 if verdict.quorum and not verdict.diverged else 75
 
 
 def _stop(ensemble: Ensemble, given: argparse.Namespace) -> int:
-    _say("stopped", ensemble.stop(_nodes(ensemble, given)), "nothing ran")
+    fleet = _fleet(ensemble, given)
+    servers = fleet.stop() if fleet else ()  # first: they leave by the nodes
+    _say("stopped", ensemble.stop(_nodes(ensemble, given)), "nothing ran", servers)
     return 0
 
 
 def _start(ensemble: Ensemble, given: argparse.Namespace) -> int:
-    nodes = _nodes(ensemble, given)
-    started = ensemble.start(nodes)
-    _say("started", started, "nothing was down")
-    _wait_and_show(ensemble)
+    started = ensemble.start(_nodes(ensemble, given))
+    fleet = _fleet(ensemble, given)
+    _say("started", started, "nothing was down", fleet.start() if fleet else ())
+    _wait_and_show(ensemble, fleet)
     return 0
 
 
 def _restart(ensemble: Ensemble, given: argparse.Namespace) -> int:
-    nodes = _nodes(ensemble, given) or ensemble.ids
-    for node in nodes:
+    for node in _nodes(ensemble, given) or ensemble.ids:
         ensemble.restart(node)
         ensemble.wait_healthy(nodes=ensemble.running())
         _say("restarted", (node,), "")
-    _wait_and_show(ensemble)
+    fleet = _fleet(ensemble, given)
+    if fleet:
+        from grades import deploying
+
+        for name in fleet.names:
+            deploying.renew(fleet, name)
+    _wait_and_show(ensemble, fleet)
     return 0
 
 
@@ -187,6 +227,9 @@ def _kill(ensemble: Ensemble, given: argparse.Namespace) -> int:
 
 def _wipe(ensemble: Ensemble, given: argparse.Namespace) -> int:
     _refuse_node(given)
+    fleet = _fleet(ensemble, given)
+    if fleet:
+        fleet.kill()
     ensemble.wipe()
     print(f"removed {ensemble.folder}")
     return 0
@@ -196,6 +239,12 @@ def _logs(ensemble: Ensemble, given: argparse.Namespace) -> int:
     for node in _nodes(ensemble, given) or ensemble.ids:
         print(text.paint(f"--- node {node}: {ensemble.log_path(node)}", "dim", sys.stdout))
         print(ensemble.log_tail(node, LOG_LINES))
+    fleet = _fleet(ensemble, given)
+    if fleet:
+        from grades import deploying
+
+        for name in fleet.names:
+            deploying.logs(fleet, name)
     return 0
 
 
@@ -265,16 +314,22 @@ def _refuse_node(given: argparse.Namespace) -> None:
         raise EnsembleError(f"{given.what} concerns the whole ensemble and takes no id")
 
 
-def _wait_and_show(ensemble: Ensemble) -> None:
+def _wait_and_show(ensemble: Ensemble, servers: "Fleet | None" = None) -> None:
     running = ensemble.running()
     voters = [member.id for member in ensemble.members if not member.observer]
-    if sum(node in running for node in voters) >= status.majority(len(voters)):
+    quorum = sum(node in running for node in voters) >= status.majority(len(voters))
+    if quorum:
         ensemble.wait_healthy(nodes=running)
     show(ensemble.status())
+    if servers:
+        from grades import deploying
+
+        deploying.show(servers.wait_level() if quorum else servers.status())
 
 
-def _say(what: str, nodes: Sequence[int], nothing: str) -> None:
-    print(f"{what} {' '.join(f'node {node}' for node in nodes)}" if nodes else nothing)
+def _say(what: str, nodes: Sequence[int], nothing: str, servers: Sequence[str] = ()) -> None:
+    names = [*(f"node {node}" for node in nodes), *servers]
+    print(f"{what} {' '.join(names)}" if names else nothing)
 
 
 if __name__ == "__main__":

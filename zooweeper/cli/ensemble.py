@@ -265,15 +265,14 @@ class Ensemble:
 
     def _process(self, node: int) -> Process:
         if node not in self._processes:
-            folder = self.node_folder(node)
-            self._processes[node] = Process(folder, [sys.executable, "-m", "zooweeper.cli.serve", "--dir", str(folder)])
+            self._processes[node] = Process(self.node_folder(node))
         return self._processes[node]
 
     def _spawn(self, node: int) -> None:
         folder = self.node_folder(node)
         if not folder.is_dir():
             raise EnsembleError(f"{folder} is missing; if it is lost for good: ./deploy.sh rejoin {node}")
-        self._process(node).spawn()
+        self._process(node).spawn([sys.executable, "-m", "zooweeper.cli.serve", "--dir", str(folder)])
 
     def _signal(self, node: int, number: signal.Signals) -> None:
         if not self._process(node).signal(number):

@@ -20,13 +20,11 @@ STOP_S = 10.0  # who has not left after SIGTERM by then is killed
 
 
 class Process:
-    """What runs, or does not run, in a folder. `words`: its command line, of which the folder is one word."""
+    """What runs, or does not run, in a folder."""
 
-    def __init__(self, folder: Path, words: Sequence[str], log: str = "log") -> None:
-        assert str(folder) in words
+    def __init__(self, folder: Path, log: str = "log") -> None:
         self.folder = folder
         self.log = folder / log
-        self._words = words
         self._child: subprocess.Popen[bytes] | None = None
 
     def pid(self) -> int | None:
@@ -39,13 +37,14 @@ class Process:
             return pid if self._child.poll() is None else None  # and a dead child does not linger as a zombie
         return pid if _runs_in(pid, self.folder) else None
 
-    def spawn(self) -> None:
-        """Starts it; the caller has made sure that it does not run."""
+    def spawn(self, words: Sequence[str]) -> None:
+        """Starts it; the caller has made sure that it does not run. `words`: the command line, with the folder."""
+        assert str(self.folder) in words, "nobody would find it again"
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.replace(self.log.with_name(f"{self.log.name}.1"))
         with self.log.open("ab") as out:
             self._child = subprocess.Popen(
-                self._words,
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -105,6 +105,23 @@ def write_json(path: Path, value: object) -> None:
     beside.replace(path)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a small file. SettingsError."""
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB")
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise SettingsError(f"no {path.name} in {path.parent}") from None
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise SettingsError(f"{path} is not a JSON object")
+    return value
+
+
 def write_ensemble(folder: Path, settings: EnsembleSettings) -> None:
     write_json(
         folder / ENSEMBLE_FILE,
@@ -120,19 +137,19 @@ def write_node(folder: Path, node: int, settings: EnsembleSettings, **more: obje
 
 def change_node(folder: Path, **changes: object) -> None:
     """Gives some keys of a node's file other values."""
-    write_json(folder / NODE_FILE, _read(folder / NODE_FILE) | changes)
+    write_json(folder / NODE_FILE, read_json(folder / NODE_FILE) | changes)
 
 
 def read_ensemble(folder: Path) -> EnsembleSettings:
     """The ensemble in a folder. SettingsError when there is none or its file is damaged."""
-    value = _read(folder / ENSEMBLE_FILE)
+    value = read_json(folder / ENSEMBLE_FILE)
     return EnsembleSettings(_text(value, "cluster", folder / ENSEMBLE_FILE), _members(value, folder / ENSEMBLE_FILE))
 
 
 def read_node(folder: Path) -> Config:
     """The settings of the node in a folder. SettingsError when they are missing or cannot be."""
     path = folder / NODE_FILE
-    value = _read(path)
+    value = read_json(path)
     members = _members(value, path)
     node = value.get("id")
     if type(node) is not int or node not in [member.id for member in members]:
@@ -169,22 +186,6 @@ def read_credential(path: Path) -> str:
 def _member_out(member: Member) -> dict[str, object]:
     doors: dict[str, object] = {door: str(getattr(member, door)) for door, _ in PORTS}
     return {"id": member.id} | doors | ({"observer": True} if member.observer else {})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB")
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise SettingsError(f"no {path.name} in {path.parent}") from None
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise SettingsError(f"{path} is not a JSON object")
-    return value
 
 
 def _text(value: dict[str, Any], key: str, path: Path) -> str:
