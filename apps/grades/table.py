@@ -13,7 +13,8 @@ A statement that fails is a result like any other.
 """
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,7 @@ FORGET_EVERY = 1_000  # entries; forgetting in strokes costs next to nothing
 CLIENT_MAX = 64  # characters of a client's name
 NUMBER_MAX = 2**63 - 1  # what every store can hold
 DIGEST_SPAN = 2**64
+ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Code(StrEnum):
@@ -106,9 +108,9 @@ def change(writer: Writer, n: int, statement: Write) -> Result:
     return Result(n)
 
 
-def row_text(events: Iterable[int]) -> str:
-    """A row's events as the stores keep and hash them: `[90,85]`."""
-    return f"[{','.join(map(str, events))}]"
+def row_text(events: Sequence[int]) -> str:
+    """A row's events as they are hashed and, in SQLite, kept: `[90,85]`."""
+    return ENCODER.encode(events)
 
 
 def row_hash(id: int, events: str) -> int:
