@@ -160,8 +160,11 @@ def common(command: click.Command, environment: bool = False) -> click.Command:
 
 def find_app(hosts: str | None, output: str | None, timeout: float | None) -> App:
     outer = click.get_current_context().find_root().params
+    hosts = hosts or outer["hosts"] or default_servers()
+    if not hosts.strip(" ,"):
+        raise click.UsageError("--hosts names no server; expected such as 127.0.0.1:6181,127.0.0.1:6182")
     return App(
-        hosts or outer["hosts"] or default_servers(),
+        hosts,
         output or outer["output"] or ("table" if sys.stdout.isatty() else "plain"),
         timeout or outer["timeout"] or TIMEOUT_S,
     )
@@ -342,7 +345,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return USAGE
-    except (click.ClickException, GradesError, FileError, NoRow, ValueError) as error:
+    except (click.ClickException, GradesError, FileError, NoRow) as error:
         line, code = explain(error)
         print(f"grades: {line}", file=sys.stderr)
         return code

@@ -21,7 +21,7 @@ class Score(NamedTuple):
 
 
 def read_scores(path: Path, columns: str = "school,score_milli") -> list[Score]:
-    """Every line of a CSV file with a header. `columns`: the names of that of the id and that of the event. FileError."""
+    """Every line of a CSV file with a header; `columns` names the two that count. FileError."""
     id, _, event = columns.partition(",")
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
