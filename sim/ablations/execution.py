@@ -4,6 +4,7 @@ from sim.ablations.patch import Edit, without
 from zooweeper.ops import create, data, op
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.multi import Multi
+from zooweeper.replica import plain
 from zooweeper.replica.leadership import Leadership
 from zooweeper.replica.replica import Replica
 from zooweeper.tree.sessions import SessionTable
@@ -19,14 +20,14 @@ EXECUTION = {
     ),
     "clock_in_execution": without(
         "execution asks the node's own clock",
-        Edit(Replica._execute, LOCAL, f"entry = entry._replace(time_ms=self.wall_ms)\n        {LOCAL}"),
+        Edit(Replica._execute, LOCAL, f"entry = entry._replace(time_ms=self.wall_ms); {LOCAL}"),
     ),
     "local_limit_in_execution": without(
         "execution refuses what is larger than the node's own setting allows",
         Edit(
             Replica._execute,
             LOCAL,
-            f"entry = entry._replace(code=-1) if len(entry.body) > 50 * self.config.id else entry\n        {LOCAL}",
+            f"entry = entry._replace(code=-1) if len(entry.body) > 50 * self.config.id else entry; {LOCAL}",
         ),
     ),
     "memory_in_execution": without(
@@ -34,7 +35,7 @@ EXECUTION = {
         Edit(
             Replica._execute,
             LOCAL,
-            f"entry = entry._replace(code=-1) if self.watches.count() > 2 else entry\n        {LOCAL}",
+            f"entry = entry._replace(code=-1) if self.watches.count() > 2 else entry; {LOCAL}",
         ),
     ),
     "no_running_number": without(
@@ -45,6 +46,7 @@ EXECUTION = {
     "forget_results": without(
         "the answers that a client may ask for again are not kept",
         Edit(SessionTable.remember, "if session.results_kept:", "if False:"),
+        Edit(plain.execute_plain, "if session.results_kept:", "if False:"),
     ),
     "versions_ignored": without(
         "a change is made whatever version it was made for",
@@ -53,6 +55,23 @@ EXECUTION = {
     "sequence_by_children": without(
         "a sequence number is how many children there are",
         Edit(create._create, "{up.cversion:010d}", "{len(up.children):010d}"),
+        Edit(plain._create, "% family.cversion", "% len(family.children)"),
+    ),
+    "plain_for_all": without(
+        "what is executed in one piece does not ask whom the znode is open to",
+        Edit(plain._set, "node.traits.acl is not OPEN", "False"),
+    ),
+    "plain_at_any_number": without(
+        "what is executed in one piece may be executed twice",
+        Edit(plain.execute_plain, "session.number + 1 != number", "session.number + 1 < number"),
+    ),
+    "plain_of_the_past": without(
+        "what is executed in one piece takes requests of an earlier attachment",
+        Edit(plain.execute_plain, "session.attach != attach", "False"),
+    ),
+    "plain_beside_a_snapshot": without(
+        "what is executed in one piece gives no old image to the snapshot under way",
+        Edit(plain._set, "(tree.keep is not None and node.seen != tree.generation)", "False"),
     ),
     "permissions_ignored": without(
         "everybody may change everything",

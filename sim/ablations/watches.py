@@ -2,12 +2,14 @@
 
 from sim.ablations.patch import Edit, without
 from zooweeper.ops import watches
+from zooweeper.replica import plain
 from zooweeper.replica.clients import Clients
 from zooweeper.replica.replica import Replica
 from zooweeper.tree.watches import WatchTable
 
-EVENTS = "        if watched and result.changes:\n            self._notice(entry.zxid, result.changes)\n"
-ANSWER = "        if entry.session in attached or entry.code < 0:\n            clients.executed(entry, result)\n"
+IN = " " * 12
+EVENTS = f"{IN}if watches.watched and result.changes:\n{IN}    self._notice(zxid, result.changes)\n"
+ANSWER = f"{IN}if entry.session in clients.attached or entry.code < 0:\n{IN}    clients.executed(entry, result)\n"
 
 WATCHES = {
     "watch_after_reply": without(
@@ -17,6 +19,10 @@ WATCHES = {
             EVENTS + ANSWER,
             ANSWER + EVENTS,
         ),
+    ),
+    "plain_unnoticed": without(
+        "what is executed in one piece fires no watch",
+        Edit(plain._set, "path in watches.data", "False"),
     ),
     "fire_twice": without(
         "a one-shot watch is not used up",

@@ -102,7 +102,7 @@ def no_digest_of_snapshots(patch: pytest.MonkeyPatch) -> None:
 
     def _take_nodes(self: SnapshotBuilder, body: bytes) -> None:
         take(self, body)
-        self._state.tree.total += 1
+        self._state.tree._total += 1
 
     patch.setattr(SnapshotBuilder, "_take_nodes", _take_nodes)
 

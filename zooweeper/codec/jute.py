@@ -14,7 +14,7 @@ from zooweeper.model.stat import STAT, Stat
 
 INT = Struct("!i")
 NULL = INT.pack(-1)  # the length of what is not there
-_OPEN = b"\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone"
+OPEN_ROWS = b"\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone"
 
 
 def short() -> MarshallingError:
@@ -135,7 +135,8 @@ class Acls(Many):
 
     def read(self, to: str, source: Source) -> None:
         source.put(
-            f"if data.startswith({_OPEN!r}, at): {to}, at = [*{source.unique(OPEN)}], at + {len(_OPEN)}", "else:"
+            f"if data.startswith({OPEN_ROWS!r}, at): {to}, at = [*{source.unique(OPEN)}], at + {len(OPEN_ROWS)}",
+            "else:",
         )
         source.indent += "    "
         super().read(to, source)

@@ -73,20 +73,28 @@ class Batch:
         """Of its first entry."""
         return int.from_bytes(self.data[CODE], signed=True)
 
+    def entry(self, at: int, zxid: int) -> tuple[Entry, int]:
+        """The entry `zxid`, whose request is at `at`, and where the next one is. ValueError when `data` ends before."""
+        data, begin = self.data, at + REQUEST_SIZE
+        if begin > len(data):
+            raise ValueError(f"batch {self} ends inside a request")
+        session, attach, number, code, length = REQUEST.unpack_from(data, at)
+        end = begin + length
+        if end > len(data):
+            raise ValueError(f"batch {self} ends inside a body")
+        return Entry(zxid, self.time_ms, session, attach, number, code, data[begin:end]), end
+
     def entries(self) -> Iterator[Entry]:
         """The entries in order. ValueError when `data` does not hold exactly `count` requests."""
-        data, position, zxid, end = self.data, 0, self.first, len(self.data)
-        new, unpack, time_ms = tuple.__new__, REQUEST.unpack_from, self.time_ms
-        while position < end:
-            if end - position < REQUEST_SIZE:
-                raise ValueError(f"batch {self} ends inside a request")
-            session, attach, number, code, length = unpack(data, position)
-            position += REQUEST_SIZE
-            if end - position < length:
-                raise ValueError(f"batch {self} ends inside a body")
-            yield new(Entry, (zxid, time_ms, session, attach, number, code, data[position : position + length]))
-            position += length
+        at, zxid = 0, self.first
+        while at < len(self.data):
+            entry, at = self.entry(at, zxid)
+            yield entry
             zxid += 1
+        self.ended(zxid)
+
+    def ended(self, zxid: int) -> None:
+        """ValueError unless `zxid` is what comes behind the last entry."""
         if zxid != self.last + 1:
             raise ValueError(f"batch {self} holds {zxid - self.first} requests")
 

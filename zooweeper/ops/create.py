@@ -70,7 +70,7 @@ def _plain(request: CreateRequest, state: State, entry: Entry) -> tuple[str, Zno
     return _create(request, state, entry, entry.session if request.flags in _EPHEMERAL else 0)
 
 
-class Create(Op, code=1, name="create", kind=Kind.WRITE):
+class Create(Op, code=1, name="create", kind=Kind.WRITE, shown=True):
     """Make a znode; the answer is its name, with the sequence number if one was asked for."""
 
     Request = CreateRequest

@@ -56,7 +56,7 @@ class GetData(Op, code=4, name="getData", kind=Kind.READ):
         return b"%b%b%b" % (INT.pack(len(data)), data, node.packed()) if data is not None else NULL + node.packed()
 
 
-class SetData(Op, code=5, name="setData", kind=Kind.WRITE):
+class SetData(Op, code=5, name="setData", kind=Kind.WRITE, shown=True):
     """Replace a znode's data and raise its version by one."""
 
     class Request(Record):

@@ -127,14 +127,23 @@ class Op:
     client: ClassVar[bool]  # whether clients may send it
     since: ClassVar[int]  # the feature level from which a leader may order it
     numbered: ClassVar[bool]  # whether an entry of it takes the session's next running number
+    shown: ClassVar[bool]  # whether the znodes show its result, so that the digest covers it without its bytes
     Request: ClassVar[type[Record]]
     Result: ClassVar[type[Record]]
 
     def __init_subclass__(
-        cls, *, code: int, name: str, kind: Kind, client: bool = True, since: int = 1, numbered: bool = True
+        cls,
+        *,
+        code: int,
+        name: str,
+        kind: Kind,
+        client: bool = True,
+        since: int = 1,
+        numbered: bool = True,
+        shown: bool = False,
     ) -> None:
         cls.code, cls.name, cls.kind, cls.client, cls.since = code, name, kind, client, since
-        cls.numbered = numbered
+        cls.numbered, cls.shown = numbered, shown
 
     @staticmethod
     def execute(request: Any, state: State, entry: Entry) -> Record | bytes:

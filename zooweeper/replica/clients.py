@@ -299,16 +299,22 @@ class Clients:
     def executed(self, entry: Entry, result: Executed) -> None:
         """An entry was executed here; events are delivered already, now whoever asked is answered."""
         connection = self.attached.get(entry.session)
-        if connection is not None and connection.attach == entry.attach:
-            writes = connection.writes
-            if writes and writes[0].number == entry.number:
-                write = writes.popleft()
-                self._settle(write.ticket)
-                write.done(result.error, result.body, entry.zxid, result.detail)
-                if connection.pending[0] is write:
-                    self._drain(connection)
+        if connection is not None:
+            self.written(connection, entry.attach, entry.number, entry.zxid, result.error, result.body, result.detail)
         if entry.code in SESSION_HOOKS:
             SESSION_HOOKS[entry.code](self, entry, result)
+
+    def written(
+        self, connection: Connection, attach: int, number: int, zxid: int, error: int, body: bytes, detail: str = ""
+    ) -> None:
+        """A numbered entry of the connection's session was executed: if it asked for it, it is answered."""
+        writes = connection.writes
+        if connection.attach == attach and writes and writes[0].number == number:
+            write = writes.popleft()
+            self._settle(write.ticket)
+            write.done(error, body, zxid, detail)
+            if connection.pending[0] is write:
+                self._drain(connection)
 
     def _opened(self, entry: Entry, result: Executed) -> None:
         """openSession or attach was executed: by whomever it was asked."""

@@ -64,5 +64,6 @@ def execute(state: State, entry: Entry) -> Executed:
         error, detail, repeat = int(refusal.code), refusal.about, isinstance(refusal, ResultForgotten)
     if counted:
         state.sessions.remember(entry, error, body)
-    state.answered(error, body)
+    if error or op is None or not op.shown:
+        state.answered(error, body)
     return _new(Executed, (error, body, detail, state.journal.take(), repeat))

@@ -16,6 +16,7 @@ from zooweeper.model.durable import Recovered
 from zooweeper.model.entry import Batch
 from zooweeper.model.errors import DataInconsistency
 from zooweeper.model.members import of_settings
+from zooweeper.model.zxid import follows
 from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica import events
 from zooweeper.replica.clients import Clients
@@ -26,6 +27,7 @@ from zooweeper.replica.liveness import pack_report
 from zooweeper.replica.membership import membership_in, text_of
 from zooweeper.replica.order import Gathering
 from zooweeper.replica.outbox import Notice, Outbox
+from zooweeper.replica.plain import execute_plain
 from zooweeper.replica.snapshots import Snapshots
 from zooweeper.replica.status import Status
 from zooweeper.tree.snapshot import SnapshotBuilder
@@ -293,19 +295,25 @@ class Replica:
 
     def _execute(self, batch: Batch) -> None:
         """Execute a committed batch: per entry first the events, then the answer."""
-        state, clients, leadership, watched = self.state, self.clients, self._leadership, self.watches.watched
-        attached = clients.attached
+        state, clients, leadership, watches = self.state, self.clients, self._leadership, self.watches
         self.time_ms = max(self.time_ms, batch.time_ms)
+        assert follows(state.zxid, batch.first), (state.zxid, batch.first)
         if changes := adopt(state, batch):
             self._notice(batch.first, changes)
-        for entry in batch.entries():
-            result = execute(state, entry)
-            if watched and result.changes:
-                self._notice(entry.zxid, result.changes)
-            if entry.session in attached or entry.code < 0:
-                clients.executed(entry, result)
-            if entry.code < 0 and leadership is not None:
-                leadership.executed(entry, result)
+        at, zxid, end = 0, batch.first, len(batch.data)
+        while at < end:
+            at, zxid = execute_plain(state, batch, at, zxid, clients, watches)
+            if at < end:
+                entry, at = batch.entry(at, zxid)
+                result = execute(state, entry)
+                if watches.watched and result.changes:
+                    self._notice(zxid, result.changes)
+                if entry.session in clients.attached or entry.code < 0:
+                    clients.executed(entry, result)
+                if entry.code < 0 and leadership is not None:
+                    leadership.executed(entry, result)
+                zxid += 1
+        batch.ended(zxid)
         if leadership is not None:
             leadership.executed_batch()
         clients.caught_up()

@@ -2,14 +2,15 @@
 
 Rules: a node adds key x weight, modulo 2^64. The key is a checksum of its path; the weight is a sum over its fields,
 each times an odd constant of its own (a checksum, for data and ACL). So a change costs what it changes, nothing is kept
-per node, the order of nodes does not matter, and a difference in any one field always shows: both factors of it are
-odd, or smaller than the modulus. Part of the contract between replicas: may change only by feature level.
+per node but while it is changing, the order of nodes does not matter, and a difference in any one field always shows:
+both factors of it are odd, or smaller than the modulus. Part of the contract between replicas: may change only by
+feature level.
 """
 
 from zlib import crc32
 
 from zooweeper.model.acl import OPEN, AclList
-from zooweeper.model.stat import Traits, Znode
+from zooweeper.model.stat import Family, Traits, Znode
 
 MASK64 = (1 << 64) - 1
 
@@ -49,6 +50,29 @@ def weigh(node: Znode) -> int:
     if family is not None:
         weight += PZXID * (family.pzxid - czxid) + CVERSION * family.cversion
     return weight
+
+
+Written = tuple[int, int, int, int, int]
+"""What a node was before its data was set: key of its path, mzxid, mtime, version, checksum of the data."""
+Grown = tuple[int, int, int]
+"""What a family was before it changed: key of its path, cversion, pzxid."""
+
+
+def rewriting(node: Znode, was: Written) -> int:
+    """What the digest gains by the node being what it is now."""
+    key, mzxid, mtime, version, checksum = was
+    return key * (
+        MZXID * (node.mzxid - mzxid)
+        + MTIME * (node.mtime - mtime)
+        + VERSION * (node.version - version)
+        + DATA * (crc32(node.data or b"") - checksum)
+    )
+
+
+def growth(family: Family, were: Grown) -> int:
+    """What the digest gains by the family being what it is now."""
+    key, cversion, pzxid = were
+    return key * (CVERSION * (family.cversion - cversion) + PZXID * (family.pzxid - pzxid))
 
 
 def _traits(acl: AclList, owner: int, aversion: int) -> Traits:

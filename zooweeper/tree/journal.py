@@ -29,7 +29,6 @@ class Change(NamedTuple):
     node: Znode
     parent: Znode | None  # of creation and deletion
     before: tuple[Any, ...]  # the fields of `node`, or of `parent`, that the change wrote
-    total: int  # the tree's digest before
 
 
 class Journal:

@@ -86,13 +86,20 @@ class SessionTable:
             self.keep(session)
         assert entry.number == session.number + 1, (session, entry.number)
         session.number = entry.number
-        self.total = (self.total + 1) & MASK64
+        self.used(1)
         if session.results_kept:
-            results = session.results
-            results[entry.number] = Remembered(error, body, entry.zxid)
-            session.results_bytes += len(body)
-            if len(results) > session.results_kept or session.results_bytes > RESULTS_BYTES_MAX:
-                self._trim(session)
+            self.keep_result(session, Remembered(error, body, entry.zxid))
+
+    def used(self, numbers: int) -> None:
+        """So many running numbers were used, by whichever sessions."""
+        self.total = (self.total + numbers) & MASK64
+
+    def keep_result(self, session: Session, result: Remembered) -> None:
+        """What the request with the session's running number came to."""
+        session.results[session.number] = result
+        session.results_bytes += len(result.body)
+        if len(session.results) > session.results_kept or session.results_bytes > RESULTS_BYTES_MAX:
+            self._trim(session)
 
     # --- changing
 

@@ -23,7 +23,7 @@ class State:
         self.journal = Journal()
         self.tree = DataTree(self.journal)
         self.sessions = SessionTable()
-        self.chain = 0  # checksum over the results of all entries: replicas must agree on answers, too
+        self.chain = 0  # checksum over the results that no znode shows: replicas must agree on answers, too
         if planted:
             self.tree.plant()
 

@@ -1,8 +1,9 @@
 """The znodes: each in its parent's family, the indexes beside them, and the few primitives that change them.
 
 Rules: the primitives check nothing (operations in ops/ do all checks first); each records itself in the journal,
-gives the running snapshot the old image, and keeps the digest (tree/digest.py): one change costs what it changes. A
-path is walked from the root once, and found at once while it is among those last looked for.
+gives the running snapshot the old image, and notes for the digest (tree/digest.py) what the node was. The digest is
+brought up to date when it is asked for: a node that changed a hundred times in between costs it as much as one that
+changed once. A path is walked from the root once, and found at once while it is among those last looked for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,44 +17,51 @@ from zooweeper.model.acl import OPEN, READ_ONLY, AclList
 from zooweeper.model.errors import NoNode
 from zooweeper.model.limits import PATHS_FOUND_MAX
 from zooweeper.model.paths import CONFIG, join, printable, split
-from zooweeper.model.stat import INT_MAX, Family, Znode, wrapped
+from zooweeper.model.stat import INT_MAX, Family, Traits, Znode, wrapped
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.tree.digest import (
     BORN,
-    CVERSION,
     DATA,
     MASK64,
-    MTIME,
-    MZXID,
     PLAIN,
-    PZXID,
     TIMES,
-    VERSION,
+    Grown,
     TraitsTable,
+    Written,
+    growth,
     key_of,
+    rewriting,
     weigh,
 )
 from zooweeper.tree.journal import Change, ChangeKind, Journal
 
 NEVER_USED_MS = 300_000  # a container that never had a child goes after this long
+NOTED_MAX = 4096  # nodes that changed since the digest was last counted
 SORTED_KEPT_MIN = 256  # with more children than this, their order is kept once it was asked for
 _change = partial(tuple.__new__, Change)  # the constructor of a NamedTuple takes twice the time
 _CREATED, _DELETED, _DATA, _ACL = ChangeKind.CREATED, ChangeKind.DELETED, ChangeKind.DATA, ChangeKind.ACL
+
+
+Known = tuple[Znode, str, int]
+"""A node, its path, and the path's key for the digest."""
 
 
 class DataTree:
     __slots__ = (
         "_count",
         "_found",
+        "_total",
         "bytes",
         "ephemerals",
         "generation",
+        "grown",
         "journal",
         "keep",
+        "known",
         "reapable",
         "root",
-        "total",
         "traits",
+        "written",
     )
 
     def __init__(self, journal: Journal) -> None:
@@ -61,10 +69,13 @@ class DataTree:
         self.root = Znode(b"", PLAIN, 0, 0)
         self._count = 0  # of nodes
         self._found: dict[str, Znode] = {}  # by path: some that were looked for, forgotten when they are many
+        self.known: dict[bytes, Known] = {}  # the same for replica/plain.py, by the path's bytes
         self.ephemerals: dict[int, dict[str, None]] = {}  # paths by session
         self.reapable: dict[str, None] = {}  # containers and nodes with a time to live
         self.traits = TraitsTable()
-        self.total = 0  # the digest
+        self._total = 0  # the digest, but for what these two hold:
+        self.written: dict[Znode, Written] = {}  # nodes whose data was set since, and what they were
+        self.grown: dict[Family, Grown] = {}  # the same of families
         self.bytes = 0  # of paths (as characters) and data
         self.generation = 0  # number of the last snapshot begun
         self.keep: Callable[[str, Znode], None] | None = None  # takes a node's old image for the running snapshot
@@ -170,16 +181,21 @@ class DataTree:
             self.keep(above, up)
         traits = self.traits.of(acl, owner)
         node = Znode(data, traits, zxid, time_ms, self.generation)
-        family = up.family or self._begin(up)
+        family = up.family or self.begin(up)
         before = (family.cversion, family.pzxid)
-        self.journal.changes.append(_change((_CREATED, path, acl, up.traits.acl, node, up, before, self.total)))
-        weight = traits.weight + BORN * zxid + TIMES * time_ms + DATA * crc32(data or b"")
-        risen = CVERSION + PZXID * (zxid - family.pzxid)
-        self.total = (self.total + key_of(path) * weight + key_of(above) * risen) & MASK64
+        self.journal.changes.append(_change((_CREATED, path, acl, up.traits.acl, node, up, before)))
+        self.bear(key_of(above), family, path, key_of(path), name, node)
+        return node
+
+    def bear(self, above: int, family: Family, path: str, key: int, name: str, node: Znode) -> None:
+        """A new node takes its place; `above` and `key`: the parent's key, and its own, for the digest."""
+        self._note_growth(above, family)
+        zxid = node.czxid
         family.cversion += 1
         family.pzxid = zxid
+        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(node.data or b"")
+        self._total = (self._total + key * weight) & MASK64
         self._link(path, name, family, node)
-        return node
 
     def delete(self, path: str, zxid: int) -> None:
         """Remove a node that has no children."""
@@ -190,12 +206,12 @@ class DataTree:
         assert family is not None
         before = (family.cversion, family.pzxid)
         acl = node.traits.acl
-        self.journal.changes.append(_change((_DELETED, path, acl, up.traits.acl, node, up, before, self.total)))
+        self.journal.changes.append(_change((_DELETED, path, acl, up.traits.acl, node, up, before)))
         self._touch(path, node)
         self._touch(above, up)
-        risen = PZXID * (zxid - family.pzxid)
-        self.total = (self.total - key_of(path) * weigh(node) + key_of(above) * risen) & MASK64
+        self._note_growth(key_of(above), family)
         family.pzxid = zxid
+        self._forget(path, node)
         self._unlink(path, name, family, node)
 
     def set_data(self, path: str, data: bytes | None, zxid: int, time_ms: int) -> None:
@@ -203,50 +219,102 @@ class DataTree:
         node = self.node(path)
         old, version = node.data, node.version
         before = (old, node.mzxid, node.mtime, version)
-        self.journal.changes.append(_change((_DATA, path, node.traits.acl, (), node, None, before, self.total)))
-        if self.keep is not None and node.seen != self.generation:
-            self.keep(path, node)
-        new, old = data or b"", old or b""
+        self.journal.changes.append(_change((_DATA, path, node.traits.acl, (), node, None, before)))
+        self._touch(path, node)
         risen = version + 1
         if not 0 < risen <= INT_MAX:
             risen = version if version == -1 else wrapped(risen) if version != -2 else 0
-        weight = MZXID * (zxid - node.mzxid) + MTIME * (time_ms - node.mtime) + VERSION * (risen - version)
-        self.total = (self.total + key_of(path) * (weight + DATA * (crc32(new) - crc32(old)))) & MASK64
-        self.bytes += len(new) - len(old)
+        self.write(key_of(path), node, data, zxid, time_ms, risen)
+
+    def write(self, key: int, node: Znode, data: bytes | None, zxid: int, time_ms: int, version: int) -> None:
+        """A node gets these fields; `key`: its own, for the digest."""
+        old = node.data
+        if node not in self.written:
+            if len(self.written) >= NOTED_MAX:
+                self.settle()
+            self.written[node] = (key, node.mzxid, node.mtime, node.version, crc32(old or b""))
+        self.bytes += len(data or b"") - len(old or b"")
         node.data = data
         node.mzxid = zxid
         node.mtime = time_ms
-        node.version = risen
+        node.version = version
 
     def set_acl(self, path: str, acl: AclList) -> None:
         """Replace the ACL; the aversion rises by one."""
         node = self.node(path)
         old = node.traits
-        self.journal.changes.append(_change((_ACL, path, old.acl, (), node, None, (old,), self.total)))
+        self.journal.changes.append(_change((_ACL, path, old.acl, (), node, None, (old,))))
         self._touch(path, node)
-        node.traits = self.traits.of(acl, old.owner, wrapped(old.aversion + 1) if old.aversion != -2 else 0)
-        self.total = (self.total + key_of(path) * (node.traits.weight - old.weight)) & MASK64
+        self._wear(path, node, self.traits.of(acl, old.owner, wrapped(old.aversion + 1) if old.aversion != -2 else 0))
 
     def undo(self, mark: int) -> None:
         """Take back all changes since `mark`: the tree is as it was, digest included."""
         changes = self.journal.changes
         while len(changes) > mark:
             change = changes.pop()
-            node, up = change.node, change.parent
+            node, up, path = change.node, change.parent, change.path
             if up is not None:
-                family, name = up.family, split(change.path)[1]
+                (above, name), family = split(path), up.family
                 assert family is not None
+                self._note_growth(key_of(above), family)
                 family.cversion, family.pzxid = change.before
                 if change.kind is _CREATED:
-                    self._unlink(change.path, name, family, node)
+                    self._forget(path, node)
+                    self._unlink(path, name, family, node)
                 else:
-                    self._link(change.path, name, family, node)
+                    self._total = (self._total + key_of(path) * weigh(node)) & MASK64
+                    self._link(path, name, family, node)
             elif change.kind is _DATA:
-                self.bytes += len(change.before[0] or b"") - len(node.data or b"")
-                node.data, node.mzxid, node.mtime, node.version = change.before
+                self.write(key_of(path), node, *change.before)
             else:
-                (node.traits,) = change.before
-            self.total = change.total
+                self._wear(path, node, change.before[0])
+
+    # --- the digest
+
+    @property
+    def total(self) -> int:
+        """The digest of all nodes, as they are now."""
+        if self.written or self.grown:
+            self.settle()
+        return self._total
+
+    def settle(self) -> None:
+        """Count what was noted."""
+        total = self._total
+        for node, was in self.written.items():
+            total += rewriting(node, was)
+        for family, were in self.grown.items():
+            total += growth(family, were)
+        self._total = total & MASK64
+        self.written.clear()
+        self.grown.clear()
+
+    def recomputed(self) -> int:
+        """The digest from nothing but the nodes; equal to `total`, or there is a defect."""
+        return sum(key_of(path) * weigh(node) for path, node in self.walk()) & MASK64
+
+    def _note_growth(self, key: int, family: Family) -> None:
+        """The family of the path with this key is about to change."""
+        if family not in self.grown:
+            if len(self.grown) >= NOTED_MAX:
+                self.settle()
+            self.grown[family] = (key, family.cversion, family.pzxid)
+
+    def _wear(self, path: str, node: Znode, traits: Traits) -> None:
+        """The node has other traits from now on."""
+        self._total = (self._total + key_of(path) * (traits.weight - node.traits.weight)) & MASK64
+        node.traits = traits
+
+    def _forget(self, path: str, node: Znode) -> None:
+        """The node, as it is, counts no more."""
+        written = self.written.pop(node, None)
+        grown = self.grown.pop(node.family, None) if node.family is not None else None
+        total = self._total - key_of(path) * weigh(node)
+        if written is not None:
+            total += rewriting(node, written)
+        if grown is not None and node.family is not None:
+            total += growth(node.family, grown)
+        self._total = total & MASK64
 
     def adopt(self, above: str, names: Sequence[str], nodes: Sequence[Znode]) -> bool:
         """Put siblings in their places with their fields as they are (built-in, or from a snapshot). False: `above` is
@@ -254,7 +322,7 @@ class DataTree:
         up = self.get(above)
         if up is None:
             return False
-        children = (up.family or self._begin(up)).children
+        children = (up.family or self.begin(up)).children
         count = len(children)
         children.update(zip(names, nodes, strict=True))
         if len(children) != count + len(nodes):
@@ -266,7 +334,7 @@ class DataTree:
             size += len(name) + len(node.data or b"")
             if node.traits.owner:
                 self._own(prefix + name, node.traits.owner)
-        self.total = (self.total + total) & MASK64
+        self._total = (self._total + total) & MASK64
         self._count += len(nodes)
         self.bytes += size
         return True
@@ -275,15 +343,13 @@ class DataTree:
         """Begin an empty tree with this root."""
         assert not self._count
         self.root, self._count = node, 1
-        self.total = key_of("/") * weigh(node) & MASK64
+        self._total = key_of("/") * weigh(node) & MASK64
+        self.written.clear()
+        self.grown.clear()
         self.bytes = 1 + len(node.data or b"")
 
-    def recomputed(self) -> int:
-        """The digest from nothing but the nodes; equal to `total`, or there is a defect."""
-        return sum(key_of(path) * weigh(node) for path, node in self.walk()) & MASK64
-
     @staticmethod
-    def _begin(up: Znode) -> Family:
+    def begin(up: Znode) -> Family:
         """The family of a node that has had no child yet."""
         up.family = Family(up.czxid)
         return up.family
@@ -311,6 +377,8 @@ class DataTree:
         elif family.sorted is not None:
             family.sorted.remove(name)
         self._found.pop(path, None)
+        if self.known:
+            self.known.pop(path.encode(), None)
         self._count -= 1
         self.bytes -= len(path) + len(node.data or b"")
         owner = node.traits.owner

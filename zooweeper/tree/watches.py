@@ -30,14 +30,14 @@ _PLACES: dict[WatcherType, tuple[int, int]] = {
 
 
 class WatchTable:
-    __slots__ = ("_children", "_count", "_data", "_recursive", "watched")
+    __slots__ = ("_count", "children", "data", "recursive", "watched")
 
     def __init__(self) -> None:
-        self._data: Watchers = {}
-        self._children: Watchers = {}
+        self.data: Watchers = {}
+        self.children: Watchers = {}
         self.watched: dict[int, dict[str, None]] = {}  # connection → paths in either table
         self._count = 0  # how many (connection, path) pairs there are
-        self._recursive = 0  # how many recursive watches there are
+        self.recursive = 0  # how many recursive watches there are
 
     def count(self) -> int:
         """How many (connection, path) pairs are watched."""
@@ -45,7 +45,7 @@ class WatchTable:
 
     def spread(self) -> tuple[int, int]:
         """How many connections watch something, and how many paths are watched."""
-        return len(self.watched), len(self._data) + sum(path not in self._data for path in self._children)
+        return len(self.watched), len(self.data) + sum(path not in self.data for path in self.children)
 
     def everyone(self) -> Iterable[tuple[int, Iterable[str]]]:
         """Each connection that watches something, and what. The table must not change meanwhile."""
@@ -67,19 +67,19 @@ class WatchTable:
             self._count += 1
         data, children = _PLACES[type]
         if data:
-            modes = self._data.setdefault(path, {})
+            modes = self.data.setdefault(path, {})
             if data == _RECURSIVE and not modes.get(connection, 0) & _RECURSIVE:
-                self._recursive += 1
+                self.recursive += 1
             modes[connection] = modes.get(connection, 0) | data
         if children:
-            modes = self._children.setdefault(path, {})
+            modes = self.children.setdefault(path, {})
             modes[connection] = modes.get(connection, 0) | children
 
     def has(self, connection: int, path: str, type: WatcherType) -> bool:
         """Whether the connection has a watch of this type there."""
         data, children = _PLACES[type]
-        mine = self._data.get(path, {}).get(connection, 0)
-        of_children = self._children.get(path, {}).get(connection, 0)
+        mine = self.data.get(path, {}).get(connection, 0)
+        of_children = self.children.get(path, {}).get(connection, 0)
         if type is WatcherType.ANY:
             return bool(mine or of_children)
         return mine & data == data and of_children & children == children
@@ -89,15 +89,15 @@ class WatchTable:
         if not self.has(connection, path, type):
             return False
         data, children = _PLACES[type]
-        self._drop(self._data, connection, path, data)
-        self._drop(self._children, connection, path, children)
+        self._drop(self.data, connection, path, data)
+        self._drop(self.children, connection, path, children)
         return True
 
     def forget(self, connection: int) -> None:
         """The connection is gone."""
         for path in list(self.watched.get(connection, ())):
-            self._drop(self._data, connection, path, 7)
-            self._drop(self._children, connection, path, 7)
+            self._drop(self.data, connection, path, 7)
+            self._drop(self.children, connection, path, 7)
         self.watched.pop(connection, None)
 
     def trigger(self, changes: Iterable[Change], identities: Callable[[int], Sequence[Id]]) -> list[Fired]:
@@ -110,18 +110,18 @@ class WatchTable:
             if change.kind is ChangeKind.ACL:
                 continue
             path = change.path
-            told = self._match(self._data, path, _STANDARD | _PERSISTENT | _RECURSIVE)
-            if self._recursive:
+            told = self._match(self.data, path, _STANDARD | _PERSISTENT | _RECURSIVE)
+            if self.recursive:
                 self._match_above(path, told)
             self._tell(told, change.kind, path, change.acl, identities, fired)
             if change.kind is ChangeKind.DATA:
                 continue
             if change.kind is ChangeKind.DELETED:
-                more = self._match(self._children, path, _STANDARD | _PERSISTENT)
+                more = self._match(self.children, path, _STANDARD | _PERSISTENT)
                 left = {connection: None for connection in more if connection not in told}
                 self._tell(left, EventType.DELETED, path, change.acl, identities, fired)
             above = parent(path)
-            told = self._match(self._children, above, _STANDARD | _PERSISTENT)
+            told = self._match(self.children, above, _STANDARD | _PERSISTENT)
             self._tell(told, EventType.CHILDREN, above, change.parent_acl, identities, fired)
         return fired
 
@@ -146,7 +146,7 @@ class WatchTable:
             table[path] = left
         else:
             del table[path]
-        others = (self._children if table is self._data else self._data).get(path, ())
+        others = (self.children if table is self.data else self.data).get(path, ())
         for connection in watchers:
             if connection not in left and connection not in others:
                 self._unwatch(connection, path)
@@ -155,7 +155,7 @@ class WatchTable:
         """Add who watches an ancestor with all below it."""
         while path != "/":
             path = parent(path)
-            for connection, mine in self._data.get(path, {}).items():
+            for connection, mine in self.data.get(path, {}).items():
                 if mine & _RECURSIVE:
                     told[connection] = None
 
@@ -182,14 +182,14 @@ class WatchTable:
         if not watchers or not mine & modes:
             return
         if mine & modes & _RECURSIVE:
-            self._recursive -= 1
+            self.recursive -= 1
         if mine & ~modes:
             watchers[connection] = mine & ~modes
             return
         del watchers[connection]
         if not watchers:
             del table[path]
-        other = self._children if table is self._data else self._data
+        other = self.children if table is self.data else self.data
         if connection not in other.get(path, ()):
             self._unwatch(connection, path)
 

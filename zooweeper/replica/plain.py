@@ -1,0 +1,158 @@
+"""The writes that most writes are, executed in one piece: setData and create by a session's next request, on znodes
+open to all, that fire no watch.
+
+Rules: what is plain is decided before the first change, and comes to what ops/ and execute.py make of it, to the bit of
+the digest (tests/replica/test_plain.py executes the same entries both ways); all else is left to them, errors too. The
+bytes of the batch are looked at in their place: no entry, request, journal or result record is made. The run ends at
+the first entry that is not plain.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from zooweeper.codec.jute import INT, OPEN_ROWS
+from zooweeper.model.acl import OPEN
+from zooweeper.model.entry import REQUEST, REQUEST_SIZE, Batch
+from zooweeper.model.limits import PATHS_FOUND_MAX
+from zooweeper.model.paths import CONFIG
+from zooweeper.model.session import Remembered
+from zooweeper.model.stat import INT_MAX, Znode
+from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create
+from zooweeper.ops.data import SetData
+from zooweeper.tree.digest import PLAIN
+from zooweeper.tree.state import State
+from zooweeper.tree.tree import DataTree, Known
+from zooweeper.tree.watches import WatchTable
+
+if TYPE_CHECKING:
+    from zooweeper.replica.clients import Clients
+
+_LENGTHS = 8  # of the data, and the version or more behind it
+_BYTES_MIN = 12  # of a request: lengths of path and data, and what is behind it
+_ANY = INT.pack(-1)  # version
+_KINDS = {OPEN_ROWS + INT.pack(flags): flags == SEQUENTIAL for flags in (PERSISTENT, SEQUENTIAL)}
+"""How the request of a plain create ends, behind the data; whether the name gets a number."""
+_NAME = re.compile(rb"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+_unpack, _unpack_int = REQUEST.unpack_from, INT.unpack_from
+
+
+def execute_plain(
+    state: State, batch: Batch, at: int, zxid: int, clients: "Clients", watches: WatchTable
+) -> tuple[int, int]:
+    """Execute the entries from `zxid`, whose request is at `at`, for as long as they are plain; the first one that is
+    not, and where it is. Who asked is answered."""
+    tree, sessions, attached = state.tree, state.sessions, clients.attached
+    data, time_ms, first = batch.data, batch.time_ms, zxid
+    last_start = len(data) - REQUEST_SIZE
+    while at <= last_start and not watches.recursive:
+        id, attach, number, code, length = _unpack(data, at)
+        begin = at + REQUEST_SIZE
+        end = begin + length
+        session = sessions.get(id)
+        if length < _BYTES_MIN or end > len(data):
+            break
+        if session is None or session.attach != attach or session.number + 1 != number:
+            break
+        if sessions.keep is not None and session.seen != sessions.generation:
+            break
+        way = _WAYS.get(code)
+        done = way(tree, data, begin, end, zxid, time_ms, watches) if way is not None else None
+        if done is None:
+            break
+        session.number = number
+        connection = attached.get(id)
+        if connection is not None or session.results_kept:
+            body = done if isinstance(done, bytes) else done.packed()
+            if session.results_kept:
+                sessions.keep_result(session, Remembered(0, body, zxid))
+            if connection is not None:
+                state.zxid = zxid  # for reads that are answered behind it
+                clients.written(connection, attach, number, zxid, 0, body)
+        at = end
+        zxid += 1
+    if zxid != first:
+        state.zxid = zxid - 1
+        sessions.used(zxid - first)
+    return at, zxid
+
+
+def _set(
+    tree: DataTree, data: bytes, begin: int, end: int, zxid: int, time_ms: int, watches: WatchTable
+) -> Znode | None:
+    """The znode, its data set as the request in data[begin:end] says. None: it is not plain."""
+    (length,) = _unpack_int(data, begin)
+    path_end = begin + 4 + length
+    if length < 0 or path_end + _LENGTHS > end:
+        return None
+    text = data[begin + 4 : path_end]
+    known = tree.known.get(text) or _learn(tree, text)
+    if known is None:
+        return None
+    node, path, key = known
+    (size,) = _unpack_int(data, path_end)
+    version, risen = data[end - 4 : end], node.version + 1
+    if path_end + _LENGTHS + size != end or node.traits.acl is not OPEN or not 0 < risen <= INT_MAX:
+        return None
+    if version != _ANY and INT.unpack(version)[0] != risen - 1:
+        return None
+    if path in watches.data or (tree.keep is not None and node.seen != tree.generation):
+        return None
+    tree.write(key, node, data[path_end + 4 : end - 4], zxid, time_ms, risen)
+    return node
+
+
+def _create(
+    tree: DataTree, data: bytes, begin: int, end: int, zxid: int, time_ms: int, watches: WatchTable
+) -> bytes | None:
+    """The result: the path of the znode made as the request in data[begin:end] says. None: it is not plain."""
+    (length,) = _unpack_int(data, begin)
+    path_end = begin + 4 + length
+    if length < 0 or path_end + _LENGTHS > end:
+        return None
+    (size,) = _unpack_int(data, path_end)
+    data_end = path_end + 4 + size
+    numbered = _KINDS.get(data[data_end:end]) if size >= 0 else None
+    above, _, name = data[begin + 4 : path_end].rpartition(b"/")
+    known = tree.known.get(above) or _learn(tree, above)
+    if numbered is None or known is None:
+        return None
+    up, above_path, above_key = known
+    family = up.family or tree.begin(up)
+    if up.traits.acl is not OPEN or up.ephemeral or (tree.keep is not None and up.seen != tree.generation):
+        return None
+    if numbered:
+        if family.cversion > INT_MAX:
+            return None
+        name += b"%010d" % family.cversion
+    last = name.decode("latin-1")
+    path = f"{above_path}/{last}"
+    if not _NAME.fullmatch(name) or last in family.children or path in watches.data or above_path in watches.children:
+        return None
+    text = above + b"/" + name
+    node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
+    tree.bear(above_key, family, path, crc32(text) << 1 | 1, last, node)
+    return INT.pack(len(text)) + text
+
+
+def _learn(tree: DataTree, text: bytes) -> Known | None:
+    """A znode by the bytes of its path, and the next time at once. None: it is not there, or never plain."""
+    try:
+        path = text.decode()
+    except UnicodeDecodeError:
+        return None
+    node = tree.get(path)
+    if node is None or path == CONFIG:
+        return None
+    if len(tree.known) >= PATHS_FOUND_MAX:
+        tree.known.clear()
+    known = tree.known[text] = (node, path, crc32(text) << 1 | 1)
+    return known
+
+
+_WAYS: dict[int, Callable[[DataTree, bytes, int, int, int, int, WatchTable], Znode | bytes | None]] = {
+    SetData.code: _set,
+    Create.code: _create,
+}
+"""By the code of the operation: the result, or the znode whose Stat it is."""
