@@ -326,8 +326,13 @@ cli = common(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] == "--simple":
+        from grades import simple
+
+        sys.exit(simple.main(arguments[1:]))
     try:
-        code = run(sys.argv[1:] if argv is None else argv)
+        code = run(arguments)
     except BrokenPipeError:  # `grades list | head -1`: whoever read has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE

@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -21,13 +21,14 @@ from zooweeper.cli.app import example
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
 from zooweeper.cli.exits import DONE, INTERRUPTED, REFUSED, Failure
 from zooweeper.cli.havoc import Pulse
-from zooweeper.cli.screen import Screen
+from zooweeper.cli.screen import Screen, Stage
 from zooweeper.cli.status import NodeStatus, health
 from zooweeper.model.zxid import show
 
 if TYPE_CHECKING:
     from zooweeper_client.aio import Client
 
+AnyStage = TypeVar("AnyStage", bound=Stage)
 WRITERS = 6
 REFRESH_S = 0.25
 RETRY_S = 60.0  # a call may wait so long for a leader before the demo calls it a failure
@@ -167,8 +168,8 @@ def _replicas(rows: list[NodeStatus]) -> tuple[str, str]:
     return "replicas", f"DIFFER: {'; '.join(f'node {row.id} {row.applied} {row.digest}' for row in rows)}"
 
 
-def _play(folder: str | None, nodes: int, play: Callable[[Ensemble, Screen], Awaitable[bool]]) -> int:
-    screen = Screen()
+def play(folder: str | None, nodes: int, act: Callable[[Ensemble, AnyStage], Awaitable[bool]], screen: AnyStage) -> int:
+    """One demo from its ensemble to its exit code. `act` tells whether it has proved what it shows."""
 
     def end(*_: object) -> NoReturn:
         """Told to end outside the loop: a temporary ensemble is removed then, too. Not KeyboardInterrupt: one that
@@ -180,7 +181,7 @@ def _play(folder: str | None, nodes: int, play: Callable[[Ensemble, Screen], Awa
         assert task is not None
         # Inside the loop no exception may be thrown from just anywhere: callbacks of C code would swallow it.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await play(ensemble, screen)
+        return await act(ensemble, screen)
 
     signal.signal(signal.SIGTERM, end)
     try:
@@ -206,7 +207,21 @@ def _first(error: Exception) -> Exception:
     return Failure(str(error)) if isinstance(error, EnsembleError) else error
 
 
-demo = click.Group("demo", help="Kills leaders while real work goes on, and proves that nothing is lost.")
+class Demos(click.Group):
+    """With the demo of the grade database, which is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "grades"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "grades":
+            from grades.demo import command
+
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+demo = Demos("demo", help="Kills leaders while real work goes on, and proves that nothing is lost.")
 
 
 def _seconds(name: str, default: float, text: str) -> click.Option:
@@ -222,13 +237,13 @@ _shared = [
 
 def _kill_leader(seconds: float, every: float, nodes: int, folder: str | None) -> int:
     """Writers write, the leader is killed -9 and restarted again and again; then everything is read back."""
-    return _play(folder, nodes, lambda ensemble, screen: kill_leader(ensemble, seconds, every, screen))
+    return play(folder, nodes, lambda ensemble, screen: kill_leader(ensemble, seconds, every, screen), Screen())
 
 
 def _scores(file: str, rate: float, every: float, nodes: int, folder: str | None) -> int:
     """Eight clients append real scores by compare-and-set, in the order of FILE, while leaders are killed -9."""
     schools = scores.read_scores(Path(file))
-    return _play(folder, nodes, lambda ensemble, screen: append_scores(ensemble, schools, rate, every, screen))
+    return play(folder, nodes, lambda ensemble, screen: append_scores(ensemble, schools, rate, every, screen), Screen())
 
 
 demo.add_command(

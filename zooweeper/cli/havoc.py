@@ -57,9 +57,9 @@ async def kill_leaders(
 ) -> None:
     """Kills whoever leads every `every_s` seconds until `done`; each victim is started again half a second later, and
     has to be back before the next one dies: the ensemble is to lose a minority, again and again, never a majority."""
-    while not await _done_within(done, every_s):
+    while not await done_within(done, every_s):
         verdict = health(await asyncio.to_thread(ensemble.status))
-        while not verdict.complete and not await _done_within(done, POLL_S):
+        while not verdict.complete and not await done_within(done, POLL_S):
             verdict = health(await asyncio.to_thread(ensemble.status))
         leader = verdict.leader
         if done.is_set() or leader is None or leader.id is None:
@@ -68,12 +68,12 @@ async def kill_leaders(
         pulse.kills.append(kill)
         await asyncio.to_thread(ensemble.kill, leader.id)
         tell(f"killed node {leader.id}, leader of epoch {leader.epoch} (kill -9)")
-        await _done_within(done, DOWN_S)
+        await done_within(done, DOWN_S)
         await asyncio.to_thread(ensemble.start, (leader.id,))
         tell(f"started node {leader.id} again; the kill cost {kill.gap_s * 1000:.0f} ms without a write")
 
 
-async def _done_within(done: asyncio.Event, seconds: float) -> bool:
+async def done_within(done: asyncio.Event, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await done.wait()

@@ -48,6 +48,16 @@ def free_base_port(nodes: int, rng: random.Random | None = None) -> int:
     )
 
 
+def free_run(count: int, rng: random.Random | None = None) -> int:
+    """The first of `count` ports in a row that are free just now."""
+    rng = rng or random.Random()
+    for _ in range(200):
+        first = rng.choice(BASES)
+        if all(can_bind(Address("127.0.0.1", first + i)) for i in range(count)):
+            return first
+    raise SettingsError(f"found no {count} free ports in {BASES[0]}..{BASES[-1] + count}")
+
+
 def holder(port: int) -> str:
     """The program that listens on a port, as `name (pid N)`; empty where that cannot be told."""
     inodes = set()

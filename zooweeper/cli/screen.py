@@ -6,8 +6,9 @@ Rules: it only shows; it decides and measures nothing. rich is imported where a 
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from zooweeper.cli import text
 from zooweeper.cli.havoc import Pulse
@@ -22,7 +23,7 @@ LINES_KEPT = 10
 PLAIN_EVERY_S = 5.0
 
 
-class Screen:
+class Stage:
     """Where a demo goes on; used as a context manager while it runs."""
 
     def __init__(self) -> None:
@@ -30,14 +31,9 @@ class Screen:
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._began = time.monotonic()
         self._printed = 0.0
-        self._total: int | None = None
         self._before = (time.monotonic(), 0)
 
-    def expect(self, total: int) -> None:
-        """So many writes are the whole of the work."""
-        self._total = total
-
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> Self:
         if sys.stdout.isatty():
             from rich.live import Live
 
@@ -59,20 +55,52 @@ class Screen:
         if self._live is None:
             print(stamped, flush=True)
 
-    def show(self, rows: list[NodeStatus], pulse: Pulse) -> None:
-        """The state of things, some times a second."""
-        now = time.monotonic()
-        then, before = self._before
-        rate = (pulse.acknowledged - before) / max(now - then, 1e-3)
-        self._before = (now, pulse.acknowledged)
+    def events(self) -> "RenderableType":
+        """What happened last, as a part of a picture."""
+        from rich.text import Text
+
+        return Text("\n" + "\n".join(self._lines), style="dim")
+
+    def rate(self, done: int) -> float:
+        """So much a second since it was last asked."""
+        now, (then, before) = time.monotonic(), self._before
+        self._before = (now, done)
+        return (done - before) / max(now - then, 1e-3)
+
+    def update(self, picture: "Callable[[], RenderableType]", line: Callable[[], str]) -> None:
+        """The state of things, some times a second: a picture on a terminal, a line now and then elsewhere."""
         if self._live is not None:
-            self._live.update(self._picture(rows, pulse, rate))
-        elif now - self._printed >= PLAIN_EVERY_S:
-            self._printed = now
-            of = f" of {self._total}" if self._total else ""
-            lost = f", acknowledged writes lost: {pulse.lost}" if pulse.read_back else ""
-            line = f"{pulse.acknowledged}{of} writes acknowledged, {rate:.0f}/s, {len(pulse.kills)} leaders killed"
-            self.tell(line + lost)
+            self._live.update(picture())
+        elif time.monotonic() - self._printed >= PLAIN_EVERY_S:
+            self._printed = time.monotonic()
+            self.tell(line())
+
+    def summary(self, rows: list[tuple[str, str]]) -> None:
+        """The closing table."""
+        print()
+        for line in text.table(("what", "result"), rows):
+            print(line)
+
+
+class Screen(Stage):
+    """Of a demo that kills leaders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._total: int | None = None
+
+    def expect(self, total: int) -> None:
+        """So many writes are the whole of the work."""
+        self._total = total
+
+    def show(self, rows: list[NodeStatus], pulse: Pulse) -> None:
+        rate = self.rate(pulse.acknowledged)
+        self.update(lambda: self._picture(rows, pulse, rate), lambda: self._line(pulse, rate))
+
+    def _line(self, pulse: Pulse, rate: float) -> str:
+        of = f" of {self._total}" if self._total else ""
+        lost = f", acknowledged writes lost: {pulse.lost}" if pulse.read_back else ""
+        return f"{pulse.acknowledged}{of} writes acknowledged, {rate:.0f}/s, {len(pulse.kills)} leaders killed{lost}"
 
     def _picture(self, rows: list[NodeStatus], pulse: Pulse, rate: float) -> "RenderableType":
         from rich.console import Group
@@ -99,11 +127,5 @@ class Screen:
             parts.append(Text(verdict, "bold red" if pulse.lost else "bold green"))
         if self._total:
             parts.append(ProgressBar(total=self._total, completed=pulse.acknowledged, width=60))
-        parts.append(Text("\n" + "\n".join(self._lines), style="dim"))
+        parts.append(self.events())
         return Group(*parts)
-
-    def summary(self, rows: list[tuple[str, str]]) -> None:
-        """The closing table."""
-        print()
-        for line in text.table(("what", "result"), rows):
-            print(line)

@@ -125,13 +125,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_ensemble(folder: Path, settings: EnsembleSettings) -> None:
     write_json(
         folder / ENSEMBLE_FILE,
-        {"cluster": settings.cluster, "members": [_member_out(member) for member in settings.members]},
+        {"cluster": settings.cluster, "members": [member_out(member) for member in settings.members]},
     )
 
 
 def write_node(folder: Path, node: int, settings: EnsembleSettings, **more: object) -> None:
     """`more`: further keys of the file, such as super_digest."""
-    members = [_member_out(member) for member in settings.members]
+    members = [member_out(member) for member in settings.members]
     write_json(folder / NODE_FILE, {"id": node, "cluster": settings.cluster, "members": members} | more)
 
 
@@ -183,7 +183,7 @@ def read_credential(path: Path) -> str:
     return text
 
 
-def _member_out(member: Member) -> dict[str, object]:
+def member_out(member: Member) -> dict[str, object]:
     doors: dict[str, object] = {door: str(getattr(member, door)) for door, _ in PORTS}
     return {"id": member.id} | doors | ({"observer": True} if member.observer else {})
 
