@@ -94,7 +94,7 @@ class SqliteMachine(RuleBasedStateMachine):
 
 
 class TestAnyHistory(SqliteMachine.TestCase):  # type: ignore[valid-type,misc]
-    settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
 def test_a_killed_process_leaves_data_and_number_that_agree(tmp_path: Path) -> None:
@@ -122,6 +122,80 @@ def test_a_killed_process_leaves_data_and_number_that_agree(tmp_path: Path) -> N
             agree(store, model)
             kept = [request.n for piece in store.dump() for request in piece.requests]
             assert kept == list(range(1, store.applied + 1))
+
+
+def test_after_a_power_loss_everything_synced_is_there(tmp_path: Path) -> None:
+    """What was written after the last sync may be on the disk, in part, or not at all."""
+    source = random.Random(7)
+    path = tmp_path / "data.db"
+    log = tmp_path / "data.db-wal"
+    with closing(SqliteStore(path)) as store:
+        for first in range(1, 61, 3):
+            run(store, [entry(n) for n in range(first, first + 3)])
+            if first == 31:
+                store.sync()
+                synced, size = store.applied, log.stat().st_size
+        database, whole = path.read_bytes(), log.read_bytes()
+    assert len(whole) > size + 20_000
+    seen = []
+    for at in range(25):
+        kept = bytearray(whole[: source.randrange(size, len(whole) + 1) if at else size])
+        if at % 2 and len(kept) > size + 100:
+            torn = source.randrange(size, len(kept) - 100)
+            kept[torn : torn + 100] = bytes(100)
+        lost = tmp_path / f"lost{at}.db"
+        lost.write_bytes(database)
+        lost.with_name(lost.name + "-wal").write_bytes(kept)
+        model = Model()
+        with closing(SqliteStore(lost)) as store:
+            assert store.applied >= synced
+            while model.n < store.applied:
+                model.execute(entry(model.n + 1))
+            agree(store, model)
+            seen.append(store.applied)
+            run(store, [entry(store.applied + 1)])  # and it goes on from there
+    assert seen[0] == synced and len(set(seen)) > 5, "the losses were of many lengths"
+
+
+def test_a_full_disk_ends_it_and_harms_nothing(tmp_path: Path) -> None:
+    model = Model()
+    with closing(SqliteStore(tmp_path / "data.db")) as store:
+        store._write.execute("PRAGMA max_page_count = 60")
+        with pytest.raises(StoreError, match="database or disk is full"):
+            while model.n < 100:
+                run(store, [Request("a", model.n + 1, Put(model.n, tuple(range(1000))))])
+                model.execute(Request("a", model.n + 1, Put(model.n, tuple(range(1000)))))
+        assert model.n > 5
+        agree(store, model)
+    with closing(SqliteStore(tmp_path / "data.db")) as store:
+        agree(store, model)
+
+
+def test_readers_in_other_threads_see_whole_transactions(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "data.db")) as store:
+        run(store, [Request("w", 1, Put(1, (0,))), Request("w", 2, Put(2, (0,)))])
+        done = threading.Event()
+        torn: list[object] = []
+        looks = [0, 0]
+
+        def look(reader: int) -> None:
+            while not done.is_set():
+                (_, one), (_, two) = store.rows()
+                looks[reader] += 1
+                if one != two:
+                    torn.append((one, two))
+
+        readers = [threading.Thread(target=look, args=(reader,)) for reader in range(2)]
+        for reader in readers:
+            reader.start()
+        number = 2
+        while number < 1000 or min(looks) < 100:
+            run(store, [Request("w", number + 1, Put(1, (number,))), Request("w", number + 2, Put(2, (number,)))])
+            number += 2
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert not torn
 
 
 def test_reads_neither_wait_for_a_transaction_nor_see_it(tmp_path: Path) -> None:
