@@ -48,7 +48,7 @@ MESSAGE_STATEMENTS = 250  # in one message
 MESSAGE_BYTES = 1 << 20  # of them; a statement has 64 KiB at most
 FLIGHT_STATEMENTS = 4_000  # sent and unanswered
 PAGE_ROWS = 1_000
-MESSAGE_BYTES_MAX = 16 << 20
+MESSAGE_BYTES_MAX = 32 << 20
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # servers are never behind the proxy that the environment names
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the back-off of an old one
@@ -294,7 +294,7 @@ class Client:
         async with grpc.aio.insecure_channel(server, options=CHANNEL_OPTIONS) as channel:
             stub: GradesAsyncStub = GradesStub(channel)
             call = cast("ExecuteCall", cast(Any, stub.Execute)())
-            writer = asyncio.get_running_loop().create_task(self._write(call))
+            writer = asyncio.get_running_loop().create_task(self._write(channel, call))
             answered = False
             try:
                 while True:
@@ -328,8 +328,9 @@ class Client:
         finally:
             reading.cancel()
 
-    async def _write(self, call: "ExecuteCall") -> None:
+    async def _write(self, channel: grpc.aio.Channel, call: "ExecuteCall") -> None:
         """Until the stream ends; why it ended is for the reader to find out."""
+        await channel.channel_ready()  # what never left is not applied
         try:
             while True:
                 await self._more.wait()

@@ -407,55 +407,83 @@ class ForwardRequest(_message.Message):
 
     SERVER_FIELD_NUMBER: _builtins.int
     APPLIED_FIELD_NUMBER: _builtins.int
-    WRITES_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     server: _builtins.str
     """who asks"""
     applied: _builtins.int
     """up to here its copy is"""
     @_builtins.property
-    def writes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Write]:
-        """may be empty: then the message only tells how far it is, and is not answered"""
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """as they will stand in the log; may be empty: then the message is not answered"""
 
     def __init__(
         self,
         *,
         server: _builtins.str = ...,
         applied: _builtins.int = ...,
-        writes: _abc.Iterable[Global___Write] | None = ...,
+        entries: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "server", b"server", "writes", b"writes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "entries", b"entries", "server", b"server"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForwardRequest: _TypeAlias = ForwardRequest  # noqa: Y015
 
 @_typing.final
-class Write(_message.Message):
+class ForwardAnswer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CLIENT_FIELD_NUMBER: _builtins.int
-    NUMBER_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    client: _builtins.str
-    number: _builtins.int
-    text: _builtins.str
-    """canonical"""
+    N_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def n(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of each entry, in order: the number under which it took effect"""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failed]:
+        """those that did not"""
+
     def __init__(
         self,
         *,
-        client: _builtins.str = ...,
-        number: _builtins.int = ...,
-        text: _builtins.str = ...,
+        n: _abc.Iterable[_builtins.int] | None = ...,
+        failed: _abc.Iterable[Global___Failed] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "number", b"number", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "n", b"n"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Write: _TypeAlias = Write  # noqa: Y015
+Global___ForwardAnswer: _TypeAlias = ForwardAnswer  # noqa: Y015
+
+@_typing.final
+class Failed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """in n"""
+    code: _builtins.str
+    message: _builtins.str
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "index", b"index", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Failed: _TypeAlias = Failed  # noqa: Y015
 
 @_typing.final
 class FetchRequest(_message.Message):
@@ -481,34 +509,109 @@ Global___FetchRequest: _TypeAlias = FetchRequest  # noqa: Y015
 
 @_typing.final
 class Piece(_message.Message):
-    """Either the entries after `after`, while the peer still has them in memory; or its whole copy, as the pieces its store
-    makes and takes. The last piece says so: a stream that ends without it was cut off, and nothing of it may be kept.
+    """Either the entries after `after`, while the peer still has them in memory; or its whole copy at one moment, which
+    begins with a piece that has a database. A stream that ends without its last piece was cut off.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     FIRST_FIELD_NUMBER: _builtins.int
-    COPY_FIELD_NUMBER: _builtins.int
+    DATABASE_FIELD_NUMBER: _builtins.int
+    APPLIED_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    CLIENTS_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     first: _builtins.int
     """the number of the first of them"""
-    copy: _builtins.bytes
+    database: _builtins.str
+    applied: _builtins.int
+    digest: _builtins.str
     last: _builtins.bool
     @_builtins.property
     def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Row]: ...
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Remembered]: ...
+    @_builtins.property
+    def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Forgotten]: ...
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_builtins.bytes] | None = ...,
         first: _builtins.int = ...,
-        copy: _builtins.bytes = ...,
+        database: _builtins.str = ...,
+        applied: _builtins.int = ...,
+        digest: _builtins.str = ...,
+        rows: _abc.Iterable[Global___Row] | None = ...,
+        requests: _abc.Iterable[Global___Remembered] | None = ...,
+        clients: _abc.Iterable[Global___Forgotten] | None = ...,
         last: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copy", b"copy", "entries", b"entries", "first", b"first", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "clients", b"clients", "database", b"database", "digest", b"digest", "entries", b"entries", "first", b"first", "last", b"last", "requests", b"requests", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Piece: _TypeAlias = Piece  # noqa: Y015
+
+@_typing.final
+class Remembered(_message.Message):
+    """A request that took effect, and what was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    client: _builtins.str
+    number: _builtins.int
+    n: _builtins.int
+    result: _builtins.str
+    def __init__(
+        self,
+        *,
+        client: _builtins.str = ...,
+        number: _builtins.int = ...,
+        n: _builtins.int = ...,
+        result: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "n", b"n", "number", b"number", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Remembered: _TypeAlias = Remembered  # noqa: Y015
+
+@_typing.final
+class Forgotten(_message.Message):
+    """What is left of a client's older requests: none of its numbers up to this one takes effect any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    client: _builtins.str
+    number: _builtins.int
+    n: _builtins.int
+    def __init__(
+        self,
+        *,
+        client: _builtins.str = ...,
+        number: _builtins.int = ...,
+        n: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "n", b"n", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forgotten: _TypeAlias = Forgotten  # noqa: Y015

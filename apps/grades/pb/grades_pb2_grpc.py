@@ -52,7 +52,7 @@ class GradesStub:
         self.Forward = channel.stream_stream(
                 '/grades.v1.Grades/Forward',
                 request_serializer=grades_dot_pb_dot_grades__pb2.ForwardRequest.SerializeToString,
-                response_deserializer=grades_dot_pb_dot_grades__pb2.ExecuteAnswer.FromString,
+                response_deserializer=grades_dot_pb_dot_grades__pb2.ForwardAnswer.FromString,
                 _registered_method=True)
         self.Fetch = channel.unary_stream(
                 '/grades.v1.Grades/Fetch',
@@ -123,7 +123,7 @@ def add_GradesServicer_to_server(servicer, server):
             'Forward': grpc.stream_stream_rpc_method_handler(
                     servicer.Forward,
                     request_deserializer=grades_dot_pb_dot_grades__pb2.ForwardRequest.FromString,
-                    response_serializer=grades_dot_pb_dot_grades__pb2.ExecuteAnswer.SerializeToString,
+                    response_serializer=grades_dot_pb_dot_grades__pb2.ForwardAnswer.SerializeToString,
             ),
             'Fetch': grpc.unary_stream_rpc_method_handler(
                     servicer.Fetch,
@@ -238,7 +238,7 @@ class Grades:
             target,
             '/grades.v1.Grades/Forward',
             grades_dot_pb_dot_grades__pb2.ForwardRequest.SerializeToString,
-            grades_dot_pb_dot_grades__pb2.ExecuteAnswer.FromString,
+            grades_dot_pb_dot_grades__pb2.ForwardAnswer.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,7 +44,7 @@ class GradesStub:
     """One statement."""
     Status: _grpc.UnaryUnaryMultiCallable[_grades_pb2.StatusRequest, _grades_pb2.StatusReply]
     """What the server says of itself and, if it can see them, of the others."""
-    Forward: _grpc.StreamStreamMultiCallable[_grades_pb2.ForwardRequest, _grades_pb2.ExecuteAnswer]
+    Forward: _grpc.StreamStreamMultiCallable[_grades_pb2.ForwardRequest, _grades_pb2.ForwardAnswer]
     """--- between servers
 
     Writes that another server took, in the order in which it took them; and how far its copy is.
@@ -63,7 +63,7 @@ class GradesAsyncStub(GradesStub):
     """One statement."""
     Status: _aio.UnaryUnaryMultiCallable[_grades_pb2.StatusRequest, _grades_pb2.StatusReply]  # type: ignore[assignment]
     """What the server says of itself and, if it can see them, of the others."""
-    Forward: _aio.StreamStreamMultiCallable[_grades_pb2.ForwardRequest, _grades_pb2.ExecuteAnswer]  # type: ignore[assignment]
+    Forward: _aio.StreamStreamMultiCallable[_grades_pb2.ForwardRequest, _grades_pb2.ForwardAnswer]  # type: ignore[assignment]
     """--- between servers
 
     Writes that another server took, in the order in which it took them; and how far its copy is.
@@ -103,7 +103,7 @@ class GradesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_grades_pb2.ForwardRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_grades_pb2.ExecuteAnswer], _abc.AsyncIterator[_grades_pb2.ExecuteAnswer]]:
+    ) -> _typing.Union[_abc.Iterator[_grades_pb2.ForwardAnswer], _abc.AsyncIterator[_grades_pb2.ForwardAnswer]]:
         """--- between servers
 
         Writes that another server took, in the order in which it took them; and how far its copy is.

@@ -1,0 +1,119 @@
+"""Leading: batches of writes go into the log, then into our copy, then their answers go out.
+
+    writes ──take──▶ append ──▶ apply ──▶ answer
+                       │           │
+                 one at a time     while the next append is on its way
+
+Nothing is applied anywhere before it is in the log, and nothing is answered before it is applied here (or, with
+`majority`, by a majority of the servers that were ever seen). What gathers while an append is on its way is the next
+batch, so batches grow with the load and a lonely write waits for nobody.
+
+Rules: leadership ends with an exception, whatever it is, and its writes go back to the line; only their answers were
+promised to nobody. The log never holds more than MAX_LOG_SIZE entries: where trim.py finds no room, appends wait.
+"""
+
+import asyncio
+from logging import getLogger
+from typing import TYPE_CHECKING
+
+from zooweeper_client.aio import Client
+
+from grades.copy import Copy
+from grades.layout import BATCH_BYTES_MAX, MAX_BATCH, Paths
+from grades.log import Appender, Follower
+from grades.roster import Roster
+from grades.table import Result
+from grades.trim import trim
+from grades.writes import Writes
+
+if TYPE_CHECKING:
+    from grades.server import Options
+
+AHEAD = 3  # batches appended and not applied yet
+WAITING = 4  # batches applied here and not yet by a majority
+
+log = getLogger("grades")
+
+
+class Leadership:
+    """From the election to the end of the session."""
+
+    def __init__(
+        self, zk: Client, paths: Paths, token: int, copy: Copy, writes: Writes, roster: Roster, options: "Options"
+    ) -> None:
+        self.token = token
+        self.serving = False
+        self.appender = Appender(zk, paths, token)
+        self._copy = copy
+        self._writes = writes
+        self._roster = roster
+        self._options = options
+        self._appended: asyncio.Queue[tuple[int, list[bytes]]] = asyncio.Queue(AHEAD)
+        self._done: asyncio.Queue[tuple[int, list[Result]]] = asyncio.Queue(WAITING)
+        self._applied: dict[str, int] = {}  # of the others, as they told
+        self._progress = asyncio.Event()
+
+    async def run(self, follower: Follower) -> None:
+        """Fence the leader before us off, apply what it left, and serve until an exception ends it."""
+        await self.appender.fence()
+        while (applied := self._copy.applied) < self.appender.last:
+            await follower.now()
+            await self._copy.apply(applied + 1, await follower.read(applied))
+        log.info("leading from entry %d on", self.appender.last + 1)
+        self.serving = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._append())
+                tasks.create_task(self._apply())
+                tasks.create_task(self._answer())
+        finally:
+            self.serving = False
+
+    @property
+    def size(self) -> int:
+        """Entries in the log."""
+        return self.appender.last - self.appender.first + 1
+
+    def has_applied(self, server: str, upto: int) -> None:
+        """Another server tells how far its copy is."""
+        self._applied[server] = upto
+        self._progress.set()
+
+    async def _append(self) -> None:
+        while True:
+            await self._writes.some()
+            upto, room = self._room(self._writes.ready(MAX_BATCH))
+            if not room:
+                await self._roster.change()
+                continue
+            entries = self._writes.take(room, BATCH_BYTES_MAX)
+            if entries:
+                first = await self.appender.append(entries, upto)
+                await self._appended.put((first, entries))
+
+    def _room(self, adding: int) -> tuple[int, int]:
+        return trim(
+            self.appender.first, self.appender.last, adding, self._roster.checkpoints, list(self._roster.servers)
+        )
+
+    async def _apply(self) -> None:
+        while True:
+            first, entries = await self._appended.get()
+            await self._done.put((first + len(entries) - 1, await self._copy.apply(first, entries)))
+
+    async def _answer(self) -> None:
+        while True:
+            upto, results = await self._done.get()
+            if self._options.majority:
+                await self._majority(upto)
+            self._writes.settle(results)
+
+    async def _majority(self, upto: int) -> None:
+        """Until a majority of all servers that were ever seen has applied entry `upto`."""
+        while True:
+            names = self._roster.checkpoints
+            have = 1 + sum(self._applied.get(name, 0) >= upto for name in names if name != self._options.name)
+            if have > len(names) // 2:
+                return
+            self._progress.clear()
+            await self._progress.wait()
