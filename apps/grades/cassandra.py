@@ -35,6 +35,7 @@ import re
 import socket
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, count, islice
@@ -42,7 +43,7 @@ from typing import Any, NamedTuple
 
 from sortedcontainers import SortedSet  # type: ignore[import-untyped]
 
-from grades.cassandra_work import Arrived, Job, TransactionWriter, cut, job_values, stroke
+from grades.cassandra_work import Arrived, Job, Seen, TransactionWriter, cut, job_values, stroke
 from grades.store import Forgotten, Piece, Remembered, StoreError
 from grades.table import digest
 
@@ -56,7 +57,7 @@ try:
     from cassandra.connection import ConnectionException
     from cassandra.policies import FallthroughRetryPolicy, RoundRobinPolicy
     from cassandra.protocol import ErrorMessage
-    from cassandra.query import SimpleStatement, tuple_factory
+    from cassandra.query import BatchStatement, BatchType, SimpleStatement, tuple_factory
 except DependencyException as error:  # built without libev, on a Python without asyncore
     raise StoreError("this build of the Cassandra driver has no event loop; install a wheel of it, or libev") from error
 
@@ -126,6 +127,7 @@ class CassandraStore:
         self._where = f"keyspace {name} of {host}:{port}"
         self._lock = threading.Lock()
         self._stagings = count(1)
+        self._seen = Seen()
         self._loads = 0
         self._dumps: list[dict[int, list[int]]] = []
         profile = ExecutionProfile(
@@ -222,22 +224,28 @@ class CassandraStore:
         return len(self._ids)
 
     def get(self, id: int) -> list[int] | None:
-        with self._telling(), self._lock:
-            return self._images([id]).get(id)
+        found = self._read([id]).get(id)
+        return None if found is None else found.copy()
 
     def rows(self, after: int | None = None, limit: int = 1000) -> list[tuple[int, list[int]]]:
         with self._telling(), self._lock:
             ids = list(islice(self._ids.irange(after, inclusive=(after is None, True)), limit))
-            return list(self._images(ids).items())
+            return [(id, events.copy()) for id, events in self._images(ids).items()]
+
+    def _read(self, ids: Iterable[int]) -> dict[int, list[int]]:
+        with self._telling(), self._lock:
+            return self._images(ids)
 
     def _images(self, ids: Iterable[int]) -> dict[int, list[int]]:
-        """Those of the rows that there are, in the order of `ids`."""
+        """Those of the rows that there are, in the order of `ids`; not to be changed."""
         wanted = [id for id in ids if id in self._ids]
-        queries = [(self._cql["rows"], (wanted[at : at + IDS],)) for at in range(0, len(wanted), IDS)]
-        found = {id: list(events) for rows in self._concurrently(queries, 4) for id, events in rows}
-        if len(found) != len(wanted):
+        images = {id: events for id in wanted if (events := self._seen.get(id)) is not None}
+        unread = [id for id in wanted if id not in images]
+        queries = [(self._cql["rows"], (unread[at : at + IDS],)) for at in range(0, len(unread), IDS)]
+        images |= {id: list(events) for rows in self._concurrently(queries, 4) for id, events in rows}
+        if len(images) != len(wanted):
             raise StoreError(f"{self._where}: rows are gone that nobody here removed; start with an empty keyspace")
-        return {id: found[id] for id in wanted}
+        return {id: images[id] for id in wanted}
 
     # --- writing
 
@@ -245,7 +253,7 @@ class CassandraStore:
     def transaction(self, upto: int) -> Iterator[TransactionWriter]:
         assert upto > self._copy.applied, f"entry {upto} was applied already"
         with self._telling():
-            writer = TransactionWriter(self._images, self._requests, self._clients, self._copy.forgotten)
+            writer = TransactionWriter(self._read, self._requests, self._clients, self._copy.forgotten)
             yield writer
             jobs, before, sum_more = writer.jobs()
             total = digest(int(self._copy.digest, 16) + sum_more)
@@ -257,8 +265,9 @@ class CassandraStore:
                 for dump in self._dumps:
                     for id, events in before.items():
                         dump.setdefault(id, events)
-                self._ids.update(id for kind, id, *_ in jobs if kind == "put")
-                self._ids.difference_update(id for kind, id, *_ in jobs if kind == "delete")
+                for id, now in writer.changes():
+                    self._seen.put(id, now)
+                    self._ids.discard(id) if now is None else self._ids.add(id)
                 writer.remind(self._requests, self._clients)
                 self._copy = copy
 
@@ -282,11 +291,15 @@ class CassandraStore:
 
     def _do(self, version: int, jobs: Iterable[Job]) -> None:
         """Step 3."""
-        writes = [
-            (self._cql[kind], (*values, 2 * version + 1) if kind in WRITE else (2 * version, *values))
-            for kind, *values in jobs
-        ]
-        self._concurrently(writes, CONCURRENCY)
+        writes: list[tuple[Any, Any]] = []
+        strokes: defaultdict[int, Any] = defaultdict(lambda: BatchStatement(BatchType.UNLOGGED))
+        for kind, *values in jobs:
+            bound = (*values, 2 * version + 1) if kind in WRITE else (2 * version, *values)
+            if kind == "remember":  # of one partition: to Cassandra one write
+                strokes[values[0]].add(self._cql[kind], bound)
+            else:
+                writes.append((self._cql[kind], bound))
+        self._concurrently([*writes, *((batch, None) for batch in strokes.values())], CONCURRENCY)
 
     def _staged(self, copy: Copy) -> Iterator[list[Job]]:
         """What step 1 staged for this version."""
@@ -296,7 +309,7 @@ class CassandraStore:
     def _run(self, key: str, *values: Any) -> Any:
         return self._session.execute(self._cql[key], values)
 
-    def _concurrently(self, statements: list[tuple[Any, tuple[Any, ...]]], concurrency: int) -> list[Any]:
+    def _concurrently(self, statements: list[tuple[Any, Any]], concurrency: int) -> list[Any]:
         return [result for _, result in execute_concurrent(self._session, statements, concurrency=concurrency)]
 
     def join(self, database: str) -> None:
@@ -371,6 +384,7 @@ class CassandraStore:
                 for jobs in self._staged(copy):
                     self._do(copy.version, jobs)
                 self._ids, self._requests, self._clients = came.ids, came.requests, came.clients
+                self._seen = Seen()
                 self._copy = copy
             self._swap(self._next(0))  # so that the next open need not do that much again
 

@@ -20,6 +20,31 @@ STROKE = 1_000  # log entries whose requests share a partition, so that one dele
 
 Job = tuple[str, *tuple[Any, ...]]
 T = TypeVar("T")
+SEEN_VALUES = 1_000_000
+
+
+class Seen:
+    """Rows that were written lately, so that they need not be read to be written again. When they are too many, all
+    of them go: that costs no more than reading the next ones."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[int]] = {}
+        self._values = 0
+
+    def get(self, id: int) -> list[int] | None:
+        return self._rows.get(id)
+
+    def put(self, id: int, events: list[int] | None) -> None:
+        """What the row is now; None: there is none."""
+        old = self._rows.pop(id, None)
+        if old is not None:
+            self._values -= 1 + len(old)
+        if events is not None:
+            self._rows[id] = events
+            self._values += 1 + len(events)
+        if self._values > SEEN_VALUES:
+            self._rows.clear()
+            self._values = 0
 
 
 class TransactionWriter:
@@ -96,6 +121,10 @@ class TransactionWriter:
         jobs += [("drop", client) if last is None else ("keep", *last) for client, last in self._last.items()]
         jobs += [("forget", last) for last in gone if last < stroke(self.horizon + 1)]
         return jobs, {id: old for id, old, _ in rows if old is not None}, sum_more
+
+    def changes(self) -> Iterable[tuple[int, list[int] | None]]:
+        """The rows that were put or deleted."""
+        return self._changed.items()
 
     def remind(self, requests: dict[tuple[str, int], Remembered], clients: dict[str, Forgotten]) -> None:
         """Bring the store's memory up to date after the commit, oldest first as it was."""

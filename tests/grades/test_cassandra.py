@@ -1,7 +1,6 @@
 """The Cassandra store on a real Cassandra: what every store must do, and what a kill at any moment may not undo."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
