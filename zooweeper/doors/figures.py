@@ -28,21 +28,28 @@ class Traffic:
 class Tally:
     """Of a connection: what its figures will count when the answers leave, all of them in one step."""
 
-    __slots__ = ("asked_ms", "latency", "sizes")
+    __slots__ = ("asked_ms", "latency", "others", "sizes")
 
     def __init__(self) -> None:
         self.asked_ms: list[int] = []  # times of the requests
         self.sizes: list[int] = []  # of their answers, and of answers to pings
+        self.others = 0  # events, and the handshake
         self.latency = Figure()  # the connection's own
 
-    def count(self, now_ms: int, traffic: Traffic) -> None:
-        """They leave; there is one at least."""
+    def count(self, now_ms: int, traffic: Traffic) -> int:
+        """They leave; how many there are."""
+        sent = len(self.sizes) + self.others
+        traffic.sent += sent
+        self.others = 0
+        if not self.sizes:
+            return sent
         sizes, waited = self.sizes, [now_ms - asked_ms if now_ms > asked_ms else 0 for asked_ms in self.asked_ms]
         traffic.response_bytes.add_all(sizes)
         self.latency.add_all(waited)
         traffic.latency.add_all(waited)
         sizes.clear()
         self.asked_ms.clear()
+        return sent
 
 
 @dataclass(frozen=True, slots=True)

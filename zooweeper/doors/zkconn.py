@@ -182,9 +182,7 @@ class WireConnection:
         data = self._input[0] if len(self._input) == 1 else b"".join(self._input)
         at, size, taken = 0, self._size, 0
         self._need = 4
-        for _ in range(SLICE):
-            if size - at < 4 or not self._open():
-                break
+        while taken < SLICE and size - at >= 4 and self._open():
             (length,) = _INT.unpack_from(data, at)
             end = at + 4 + length
             if not 0 <= length <= FRAME_BYTES_MAX:
@@ -207,10 +205,10 @@ class WireConnection:
     def take(self, now_ms: int) -> bytes:
         """What is to be written now."""
         tally = self._tally
-        if tally.sizes:
-            if tally.asked_ms:
-                self._responded_ms = now_ms
-            tally.count(now_ms, self._port.traffic)
+        if tally.asked_ms:
+            self._responded_ms = now_ms
+        if tally.sizes or tally.others:
+            self._sent += tally.count(now_ms, self._port.traffic)
         data = b"".join(self._out)
         self._out.clear()
         return data
@@ -409,9 +407,15 @@ class WireConnection:
         if item.error or kind in UNUSUAL:
             self._unusual(xid, kind, asked_ms, item)
             return
-        self._tally.asked_ms.append(asked_ms)
-        self._zxid = item.zxid
-        self._reply(xid, item.zxid, 0, item.body)
+        body, tally, out = item.body, self._tally, self._out
+        self._zxid = zxid = item.zxid
+        length = _REPLY_BYTES + len(body)
+        tally.asked_ms.append(asked_ms)
+        tally.sizes.append(length)
+        if not out:
+            self._wake()
+        out.append(_REPLY.pack(length, xid, zxid, 0))
+        out.append(body)
 
     def _unusual(self, xid: int, kind: int, asked_ms: int, item: Answer) -> None:
         """The answer to what this door asked itself, or that ends the connection, or an error."""
@@ -446,6 +450,7 @@ class WireConnection:
             length = _EVENT.size - 4 + len(path)
             item.frame = _EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)) + path
         self._zxid = item.zxid
+        self._tally.others += 1
         self._put(item.frame)
 
     def _welcome(self, item: Welcome) -> None:
@@ -469,14 +474,13 @@ class WireConnection:
         """The handshake's second half."""
         flag = bytes((self.visiting,)) if self._flagged else b""
         body = response.encode() + flag
+        self._tally.others += 1
         self._put(_INT.pack(len(body)) + body)
 
     def _put(self, frame: bytes) -> None:
         if not self._out:
             self._wake()
         self._out.append(frame)
-        self._sent += 1
-        self._port.traffic.sent += 1
 
 
 SPECIAL: dict[int, Callable[[WireConnection, int, bytes, int], None]] = {

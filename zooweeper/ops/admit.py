@@ -10,13 +10,16 @@ from zooweeper.ops.op import Kind, Op
 from zooweeper.ops.table import OPS
 
 UNSEEN_BYTES_MAX = PATH_BYTES_MAX
-UNSEEN = frozenset(
-    op.code
-    for op in OPS.values()
-    if op.client and op.kind is Kind.WRITE and op.admit.__func__ is Op.admit.__func__  # type: ignore[attr-defined]
-)
-"""Writes that nothing can be said against while they have UNSEEN_BYTES_MAX at most: no field can be too large then, and
-bytes that are no request fail at execution. So most writes are decoded there alone."""
+
+
+def _unseen(kind: Kind) -> frozenset[int]:
+    ops = (op for op in OPS.values() if op.client and op.kind is kind)
+    return frozenset(op.code for op in ops if op.admit.__func__ is Op.admit.__func__)  # type: ignore[attr-defined]
+
+
+UNSEEN_WRITES, UNSEEN_READS = _unseen(Kind.WRITE), _unseen(Kind.READ)
+"""What nothing can be said against while it has UNSEEN_BYTES_MAX at most: no field can be too large then, and bytes
+that are no request fail where they are executed or read. So most requests are decoded there alone."""
 
 
 def admit(code: int, body: bytes) -> Record:

@@ -29,8 +29,8 @@ from zooweeper.model.errors import (
     Unimplemented,
     ZkError,
 )
-from zooweeper.model.session import Session
-from zooweeper.ops.admit import UNSEEN, UNSEEN_BYTES_MAX, admit
+from zooweeper.ops.admit import UNSEEN_BYTES_MAX, UNSEEN_READS, UNSEEN_WRITES, admit
+from zooweeper.ops.data import GetData
 from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View, encoded
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
@@ -39,6 +39,8 @@ from zooweeper.replica.connection import Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
 from zooweeper.replica.execute import Executed
 from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome
+from zooweeper.replica.plain import read_plain
+from zooweeper.replica.visitors import identify, visitor_of
 
 if TYPE_CHECKING:
     from zooweeper.replica.replica import Replica
@@ -111,11 +113,7 @@ class Clients:
         if known is not None and not compare_digest(known.secret, event.secret):
             deliver.append(Refused(event.connection, SessionExpired()))
             return
-        visitor = Session(known.id if known is not None else 0, b"", limits.VISIT_TIMEOUT_MS, 0, 0, 0)
-        if known is not None:
-            visitor.identities = known.identities
-        elif event.address:
-            visitor.identities = (Id("ip", event.address),)
+        visitor = visitor_of(event, known)
         connection = self._connections[event.connection] = Connection(event, 0)
         connection.open, connection.visitor = True, visitor
         connection.view = View(state, visitor, self._replica.watches, connection.id)
@@ -201,16 +199,19 @@ class Clients:
 
     def _take(self, connection: Connection, ask: Ask) -> bool:
         """False: it must wait behind a barrier."""
-        code = ask.code
-        op = OPS.get(code)
+        code, short = ask.code, len(ask.body) <= UNSEEN_BYTES_MAX
         try:
-            if op is None:
-                raise Unimplemented(f"operation {code}")
-            if code in UNSEEN and len(ask.body) <= UNSEEN_BYTES_MAX:
+            if short and code in UNSEEN_WRITES:
                 if connection.barriers:
                     return False
                 self._write(connection, ask)
                 return True
+            if short and code in UNSEEN_READS and not ask.linear:
+                self._read_in_turn(connection, ask, None)
+                return True
+            op = OPS.get(code)
+            if op is None:
+                raise Unimplemented(f"operation {code}")
             request = None if code == AddIdentity.code else admit(code, ask.body)  # that one a door made
             if op.kind is READ and not ask.linear:
                 self._read_in_turn(connection, ask, request)
@@ -220,7 +221,7 @@ class Clients:
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
             elif code == AddIdentity.code and connection.visitor is not None:
                 packet = AddIdentity.Request.decode(ask.body)
-                _identify(connection.visitor, Id(packet.scheme, packet.id))
+                identify(connection.visitor, Id(packet.scheme, packet.id))
                 self._in_turn(connection, ask, ErrorCode.OK, b"")
             elif op.kind is LOCAL:
                 raise Unimplemented(f"{op.name} is a door's business")
@@ -265,8 +266,8 @@ class Clients:
             self._repeat(connection, ask)
             return
         connection.expected = number + 1
-        ticket = self._submit(pack_request(connection.session, connection.attach, number, ask.code, ask.body))
-        pending = Pending(Kind.WRITE, ask, number, ticket)
+        request = pack_request(connection.session, connection.attach, number, ask.code, ask.body)
+        pending = Pending(Kind.WRITE, ask, number, self._submit(request))
         connection.pending.append(pending)
         connection.writes.append(pending)
 
@@ -310,11 +311,17 @@ class Clients:
         """A numbered entry of the connection's session was executed: if it asked for it, it is answered."""
         writes = connection.writes
         if connection.attach == attach and writes and writes[0].number == number:
-            write = writes.popleft()
+            write, pending = writes.popleft(), connection.pending
             self._settle(write.ticket)
-            write.done(error, body, zxid, detail)
-            if connection.pending[0] is write:
-                self._drain(connection)
+            if pending[0] is write and not error and write.ask.code != CloseSession.code:
+                pending.popleft()
+                self._replica.outbox.deliver.append(Answer(connection.id, write.ask.xid, zxid, 0, body))
+                if (pending and pending[0].kind is not Kind.WRITE) or (not pending and connection.held):
+                    self._drain(connection)
+            else:
+                write.done(error, body, zxid, detail)
+                if pending[0] is write:
+                    self._drain(connection)
 
     def _opened(self, entry: Entry, result: Executed) -> None:
         """openSession or attach was executed: by whomever it was asked."""
@@ -417,8 +424,10 @@ class Clients:
         assert view is not None and view.state is replica.state, "or the connection had been hung up"
         assert not connection.session or connection.session in replica.state.sessions, "or it had been, too"
         stale = not replica.zab.serving
+        body = read_plain(replica.state.tree, ask.body) if ask.code == GetData.code else None
         try:
-            body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))
+            if body is None:
+                body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))
         except ZkError as error:
             answer = Answer(connection.id, ask.xid, zxid, error.code, b"", stale, error.about)
         else:
@@ -481,14 +490,6 @@ class Clients:
     def installed(self) -> None:
         """The state was replaced by the leader's: events may be missing, so clients come again and compare."""
         self.hang_up_all(ConnectionLoss("this node took over the leader's state"))
-
-
-def _identify(visitor: Session, identity: Id) -> None:
-    """A visitor has proved to be somebody. ThrottledOp beyond the limit of a session."""
-    if identity not in visitor.identities:
-        if len(visitor.identities) >= limits.IDENTITIES_MAX:
-            raise ThrottledOp("too many identities")
-        visitor.identities = (*visitor.identities, identity)
 
 
 SESSION_HOOKS = {

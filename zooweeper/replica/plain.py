@@ -1,5 +1,5 @@
-"""The writes that most writes are, executed in one piece: setData and create by a session's next request, on znodes
-open to all, that fire no watch.
+"""The requests that most are, in one piece: setData and create by a session's next request, on znodes open to all, that
+fire no watch; and getData without a watch.
 
 Rules: what is plain is decided before the first change, and comes to what ops/ and execute.py make of it, to the bit of
 the digest (tests/replica/test_plain.py executes the same entries both ways); all else is left to them, errors too. The
@@ -15,15 +15,13 @@ from zlib import crc32
 from zooweeper.codec.jute import INT, OPEN_ROWS
 from zooweeper.model.acl import OPEN
 from zooweeper.model.entry import REQUEST, REQUEST_SIZE, Batch
-from zooweeper.model.limits import PATHS_FOUND_MAX
-from zooweeper.model.paths import CONFIG
 from zooweeper.model.session import Remembered
 from zooweeper.model.stat import INT_MAX, Znode
 from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create
 from zooweeper.ops.data import SetData
 from zooweeper.tree.digest import PLAIN
 from zooweeper.tree.state import State
-from zooweeper.tree.tree import DataTree, Known
+from zooweeper.tree.tree import DataTree
 from zooweeper.tree.watches import WatchTable
 
 if TYPE_CHECKING:
@@ -78,6 +76,19 @@ def execute_plain(
     return at, zxid
 
 
+def read_plain(tree: DataTree, body: bytes) -> bytes | None:
+    """The result of the getData with this body. None: it is not plain."""
+    text = body[4:-1]
+    known = tree.known.get(text) or tree.find(text)
+    if known is None or body[-1:] != b"\0" or body[:4] != len(text).to_bytes(4):
+        return None
+    node = known[0]
+    data = node.data
+    if data is None or node.traits.acl is not OPEN:
+        return None
+    return b"%b%b%b" % (len(data).to_bytes(4), data, node.packed())
+
+
 def _set(
     tree: DataTree, data: bytes, begin: int, end: int, zxid: int, time_ms: int, watches: WatchTable
 ) -> Znode | None:
@@ -87,7 +98,7 @@ def _set(
     if length < 0 or path_end + _LENGTHS > end:
         return None
     text = data[begin + 4 : path_end]
-    known = tree.known.get(text) or _learn(tree, text)
+    known = tree.known.get(text) or tree.find(text)
     if known is None:
         return None
     node, path, key = known
@@ -115,7 +126,7 @@ def _create(
     data_end = path_end + 4 + size
     numbered = _KINDS.get(data[data_end:end]) if size >= 0 else None
     above, _, name = data[begin + 4 : path_end].rpartition(b"/")
-    known = tree.known.get(above) or _learn(tree, above)
+    known = tree.known.get(above) or tree.find(above)
     if numbered is None or known is None:
         return None
     up, above_path, above_key = known
@@ -134,21 +145,6 @@ def _create(
     node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
     tree.bear(above_key, family, path, crc32(text) << 1 | 1, last, node)
     return INT.pack(len(text)) + text
-
-
-def _learn(tree: DataTree, text: bytes) -> Known | None:
-    """A znode by the bytes of its path, and the next time at once. None: it is not there, or never plain."""
-    try:
-        path = text.decode()
-    except UnicodeDecodeError:
-        return None
-    node = tree.get(path)
-    if node is None or path == CONFIG:
-        return None
-    if len(tree.known) >= PATHS_FOUND_MAX:
-        tree.known.clear()
-    known = tree.known[text] = (node, path, crc32(text) << 1 | 1)
-    return known
 
 
 _WAYS: dict[int, Callable[[DataTree, bytes, int, int, int, int, WatchTable], Znode | bytes | None]] = {

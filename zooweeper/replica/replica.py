@@ -210,7 +210,7 @@ class Replica:
             self._gathering.add(1, request, ticket)
 
     def _turn(self) -> bool:
-        """Order, let zab act, execute. False: nothing happened, or nothing may any more."""
+        """Order, let zab act, execute. False: nothing more can come of it, or nothing may any more."""
         if self.outbox.stop:
             return False
         self._route()
@@ -225,8 +225,7 @@ class Replica:
         ready = self.zab.take()
         if not ready:
             return False
-        self._carry_out(ready)
-        return True
+        return self._carry_out(ready)
 
     def _forward(self, role: Following) -> None:
         """What gathered goes to the leader, unless enough is on its way there."""
@@ -257,7 +256,8 @@ class Replica:
             self.clients.quorum_lost()
         self._quorum = zab.connected_quorum
 
-    def _carry_out(self, ready: Ready) -> None:
+    def _carry_out(self, ready: Ready) -> bool:
+        """What zab wants done; whether there may be more to do for it."""
         outbox = self.outbox
         outbox.disk += ready.disk
         outbox.now += ready.now
@@ -271,7 +271,7 @@ class Replica:
             else:
                 self._install(item)
             if outbox.stop:
-                return
+                return False
         if ready.members is not None:
             self._agree_on_members()
         for forward in ready.forwards:
@@ -284,6 +284,7 @@ class Replica:
             self.clients.barrier_answered(answer.token, answer.zxid)
         for learner in ready.snapshots:
             self._snapshots.want(learner)
+        return bool(ready.state or ready.forwards or ready.barriers or ready.reports or ready.members is not None)
 
     def _agree_on_members(self) -> None:
         """What agreement goes by is what the tree shows."""

@@ -45,13 +45,15 @@ class Outgoing:
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """What one drain of the loop delivers."""
+        sinks, waiting = self._sinks, self._waiting
         for item in deliveries:
-            if isinstance(item, Notice):
+            if type(item) is Notice:
                 self._notice(item)
                 continue
-            if item.connection in self._waiting:
-                self._tell(item.connection)
-            sink = self._sinks.get(item.connection)
+            connection = item.connection  # type: ignore[union-attr]  # mypy does not narrow by `type`
+            if connection in waiting:
+                self._tell(connection)
+            sink = sinks.get(connection)
             if sink is not None:
                 sink.deliver(item)
 

@@ -69,7 +69,7 @@ class DataTree:
         self.root = Znode(b"", PLAIN, 0, 0)
         self._count = 0  # of nodes
         self._found: dict[str, Znode] = {}  # by path: some that were looked for, forgotten when they are many
-        self.known: dict[bytes, Known] = {}  # the same for replica/plain.py, by the path's bytes
+        self.known: dict[bytes, Known] = {}  # the same, by the path's bytes
         self.ephemerals: dict[int, dict[str, None]] = {}  # paths by session
         self.reapable: dict[str, None] = {}  # containers and nodes with a time to live
         self.traits = TraitsTable()
@@ -102,6 +102,23 @@ class DataTree:
         if node is None:
             raise NoNode("", printable(path))
         return node
+
+    def find(self, text: bytes) -> Known | None:
+        """A znode by the bytes of its path, and the next time at once. None: it is not there, or is CONFIG, which no
+        request treats like others."""
+        known = self.known.get(text)
+        if known is None:
+            try:
+                path = text.decode()
+            except UnicodeDecodeError:
+                return None
+            node = self.get(path)
+            if node is None or path == CONFIG:
+                return None
+            if len(self.known) >= PATHS_FOUND_MAX:
+                self.known.clear()
+            known = self.known[text] = (node, path, crc32(text) << 1 | 1)
+        return known
 
     def _walk(self, path: str) -> Znode | None:
         """Look for a path that is not among those found last."""
