@@ -1,5 +1,6 @@
 """Both disks do what a disk must do; the simulated one loses what a real one may lose."""
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from sim.disk import SECTOR, PowerCut, SimDisk
 from tests.conformance.disk import check_bytes, check_lock, check_names
+from zooweeper.model.limits import MIB
 from zooweeper.storage.disk import Disk, OsDisk
 
 MAKERS: dict[str, Callable[[Path], Disk]] = {
@@ -40,6 +42,16 @@ def test_nobody_else_may_read(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "folder").iterdir()} == {0o600}
     disk.close()
+
+
+def test_space_is_written_not_only_reserved(tmp_path: Path) -> None:
+    """The first sync of something in a block that is only reserved would cost twice as much."""
+    disk = OsDisk(tmp_path)
+    file = disk.create("a")
+    file.allocate(3 * MIB + 5)
+    file.close()
+    with (tmp_path / "a").open("rb") as found:
+        assert os.lseek(found.fileno(), 0, os.SEEK_HOLE) == 3 * MIB + 5
 
 
 def test_unsynced_bytes_survive_in_part() -> None:

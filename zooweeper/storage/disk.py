@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from zooweeper.model.limits import MIB
+
 Bytes = bytes | bytearray | memoryview
 
 
@@ -30,7 +32,8 @@ class File(Protocol):
         be."""
 
     def allocate(self, size: int) -> None:
-        """Reserve space up to `size` bytes; what is new reads as zeros. OSError ENOSPC when there is none."""
+        """Have space up to `size` bytes, so that writing there costs as little as writing over something; what is new
+        reads as zeros. OSError ENOSPC when there is none."""
 
     def truncate(self, size: int) -> None:
         """Drop all bytes from `size` on."""
@@ -83,6 +86,7 @@ class Disk(Protocol):
 LOCK = "lock"
 FILE_MODE = 0o600  # data and session secrets are in there
 FOLDER_MODE = 0o700
+ZEROS = memoryview(bytes(MIB))
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 _full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone leaves the drive's cache unflushed
@@ -125,12 +129,16 @@ class OsFile:
         self._map[offset : offset + len(data)] = data
 
     def allocate(self, size: int) -> None:
-        if size <= os.fstat(self._fd).st_size:
+        begin = os.fstat(self._fd).st_size
+        if size <= begin:
             return
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, 0, size)
-        else:
-            os.ftruncate(self._fd, size)
+            os.posix_fallocate(self._fd, 0, size)  # in one piece, or not at all
+        # A block that is only reserved costs the first sync of something in it as much again: the file system has to
+        # note that it holds data now, and that has to be durable, too.
+        for at in range(begin, size, len(ZEROS)):
+            self.write(at, ZEROS[: size - at])
+        self.sync()
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._fd, size)

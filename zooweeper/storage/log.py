@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from zooweeper.model.durable import Accepted, Current, Cut, Epochs, Logged
-from zooweeper.model.limits import READ_BACK_BYTES_MAX
+from zooweeper.model.limits import MIB, READ_BACK_BYTES_MAX
 from zooweeper.storage.disk import Disk, File
 from zooweeper.storage.facts import Facts
 from zooweeper.storage.records import (
@@ -35,7 +35,7 @@ from zooweeper.storage.records import (
 PREFIX = "log."
 TEMPORARY = ".new"  # of a file that is not complete; removed when the folder is opened
 HINT_NAME = "durable"
-STEP_BYTES = 4 << 20  # space is reserved in steps: a sync seldom has to grow the file, and a start reads little of it
+STEP_BYTES = MIB  # the file grows in steps: seldom, each takes a few ms, and a start reads little of it
 
 
 def segment_name(number: int) -> str:
