@@ -14,13 +14,13 @@ they never wait and never see half a transaction. A file that is damaged, or not
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from grades.store import PIECE_VALUES, Forgotten, Piece, Remembered, StoreError
+from grades.store import PIECE_VALUES, BadCopy, Forgotten, Piece, Remembered, StoreError
 from grades.table import digest, row_hash, row_text
 
 APPLICATION = 0x67726164  # "grad", in the header of every file of ours
@@ -205,7 +205,7 @@ class SqliteStore:
 
     # --- state transfer
 
-    def dump(self) -> Iterator[Piece]:
+    def dump(self) -> Generator[Piece, None, None]:
         with self._telling(), closing(self._connect()) as moment:
             moment.execute("BEGIN")  # what the first query sees, all the others see
             database, applied, shown = moment.execute("SELECT database, applied, digest FROM copy").fetchone()
@@ -238,9 +238,9 @@ class SqliteStore:
     def _replace(self, pieces: Iterator[Piece]) -> None:
         head = next(pieces, Piece())
         if not head.database or (self._database and head.database != self._database):
-            raise StoreError(f"{self.path}: what came is no copy of this database")
+            raise BadCopy(f"{self.path}: what came is no copy of this database")
         if head.applied < self._applied:
-            raise StoreError(f"{self.path}: a copy at {head.applied} came, and this one is at {self._applied}")
+            raise BadCopy(f"{self.path}: a copy at {head.applied} came, and this one is at {self._applied}")
         for table in ("grade", "request", "client"):
             self._write.execute(f"DELETE FROM {table}")
         count = total = 0
@@ -249,12 +249,15 @@ class SqliteStore:
             texts = [(id, row_text(events)) for id, events in piece.rows]
             count += len(texts)
             total += sum(row_hash(id, text) for id, text in texts)
-            self._write.executemany("INSERT INTO grade VALUES (?, ?)", texts)
-            self._write.executemany(REMEMBER, piece.requests)
-            self._write.executemany("INSERT INTO client VALUES (?, ?, ?)", piece.clients)
+            try:
+                self._write.executemany("INSERT INTO grade VALUES (?, ?)", texts)
+                self._write.executemany(REMEMBER, piece.requests)
+                self._write.executemany("INSERT INTO client VALUES (?, ?, ?)", piece.clients)
+            except sqlite3.IntegrityError as error:
+                raise BadCopy(f"{self.path}: the copy that came has something twice: {error}") from None
             whole = piece.last
         if not whole or digest(total) != head.digest:
-            raise StoreError(f"{self.path}: the copy that came is not whole")
+            raise BadCopy(f"{self.path}: the copy that came is not whole")
         self._write.execute(
             "UPDATE copy SET database = ?, applied = ?, rows = ?, digest = ?",
             (head.database, head.applied, count, head.digest),

@@ -9,7 +9,7 @@ One thread at a time writes (`transaction`, `sync`, `join`, `load`); reads may c
 was committed. An error of the disk is a StoreError and the end of the server: nothing is tried twice.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -18,7 +18,12 @@ PIECE_VALUES = 10_000  # a Piece is cut after so many values; a row's list is ne
 
 
 class StoreError(Exception):
-    """The store cannot be used, or a copy that came for it is not whole. The text is one line and says what to do."""
+    """The store cannot be used. The text is one line and says what to do."""
+
+
+class BadCopy(StoreError):
+    """A copy that came from elsewhere is not whole, or not of this database. The store is as it was; another copy may
+    do better."""
 
 
 class Remembered(NamedTuple):
@@ -111,12 +116,13 @@ class Store(Protocol):
     def sync(self) -> None:
         """Return when everything committed is on disk: what a checkpoint may then say."""
 
-    def dump(self) -> Iterator[Piece]:
-        """A copy of one moment, whatever is written meanwhile, in pieces of bounded size."""
+    def dump(self) -> Generator[Piece, None, None]:
+        """A copy of one moment, whatever is written meanwhile, in pieces of bounded size. Whoever does not take all of
+        it closes it."""
 
     def load(self, pieces: Iterable[Piece]) -> None:
         """Become the copy that `dump` of another store wrote: all of it and on disk, or nothing at all.
-        StoreError if the copy is not whole, or of another database."""
+        BadCopy if the copy is not whole, of another database, or older."""
 
     def close(self) -> None:
         """Let go of everything."""

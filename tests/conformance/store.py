@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from grades import table
 from grades.statements import Append, Delete, Put, Write
-from grades.store import PIECE_VALUES, Piece, Store, StoreError
+from grades.store import PIECE_VALUES, BadCopy, Piece, Store, StoreError
 from grades.table import Code, Request, Result, execute
 
 Opener = Callable[[str], Store]
@@ -281,7 +281,7 @@ def check_half_a_copy_is_refused(opener: Opener) -> None:
             [pieces[0], Piece(rows=((1, (1,)),)), Piece(last=True)],
         ]
         for lie in lies:
-            with pytest.raises(StoreError):
+            with pytest.raises(BadCopy):
                 other.load(iter(lie))
             assert (other.applied, other.rows(), other.count()) == (1, [(1, [7])], 1)
         other.load(iter(pieces))
