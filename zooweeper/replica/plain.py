@@ -125,26 +125,31 @@ def _create(
     (size,) = _unpack_int(data, path_end)
     data_end = path_end + 4 + size
     numbered = _KINDS.get(data[data_end:end]) if size >= 0 else None
-    above, _, name = data[begin + 4 : path_end].rpartition(b"/")
+    text = data[begin + 4 : path_end]
+    above, _, name = text.rpartition(b"/")
     known = tree.known.get(above) or tree.find(above)
     if numbered is None or known is None:
         return None
     up, above_path, above_key = known
-    family = up.family or tree.begin(up)
-    if up.traits.acl is not OPEN or up.ephemeral or (tree.keep is not None and up.seen != tree.generation):
+    family, traits = up.family or tree.begin(up), up.traits
+    if traits.acl is not OPEN or traits.owner > 0 or (tree.keep is not None and up.seen != tree.generation):
         return None
     if numbered:
         if family.cversion > INT_MAX:
             return None
-        name += b"%010d" % family.cversion
-    last = name.decode("latin-1")
-    path = f"{above_path}/{last}"
-    if not _NAME.fullmatch(name) or last in family.children or path in watches.data or above_path in watches.children:
+        number = b"%010d" % family.cversion
+        name += number
+        text += number
+    if not (name.isalnum() or _NAME.fullmatch(name)):
         return None
-    text = above + b"/" + name
+    last = name.decode()
+    if last in family.children:
+        return None
+    if watches.watched and (above_path in watches.children or f"{above_path}/{last}" in watches.data):
+        return None
     node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
-    tree.bear(above_key, family, path, crc32(text) << 1 | 1, last, node)
-    return INT.pack(len(text)) + text
+    tree.bear(above_key, family, text.decode(), crc32(text) << 1 | 1, last, node)
+    return len(text).to_bytes(4) + text
 
 
 _WAYS: dict[int, Callable[[DataTree, bytes, int, int, int, int, WatchTable], Znode | bytes | None]] = {

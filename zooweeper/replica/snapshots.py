@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
-ZNODES_PER_ENTRY = 4  # a snapshot of many takes long: it must not cost more than the entries it saves at a start
+ZNODES_PER_ENTRY = 2  # a snapshot of many takes long: it must not cost more than the entries it saves at a start
 
 
 class Snapshots:
