@@ -8,6 +8,7 @@ from fuzz.targets.answers import Answers
 from fuzz.targets.doors import Doors, UnaryCalls
 from fuzz.targets.entries import Entries
 from fuzz.targets.folders import Folders, Records
+from fuzz.targets.grades import Grades
 from fuzz.targets.http2 import Http2
 from fuzz.targets.images import Images
 from fuzz.targets.peers import Peers
@@ -37,5 +38,6 @@ TARGETS: dict[str, Target] = {
         Proofs(),
         Answers(),
         Settings(),
+        Grades(),
     )
 }

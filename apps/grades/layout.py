@@ -135,7 +135,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def decode(cls, data: bytes) -> "Entry":
-        client, _, rest = data.decode().partition(" ")
+        client, _, rest = data.decode(errors="replace").partition(" ")  # what is replaced, no statement has in it
         number, mark, text = rest.partition(" ")
         if not mark:
             raise BadZnode(f"not an entry of the log: {data[:40]!r}")
@@ -145,7 +145,7 @@ class Entry(NamedTuple):
 def _fields(data: bytes, **kinds: Any) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in kinds.items()):
         raise BadZnode(f"expected {', '.join(kinds)}, found {data[:80]!r}")

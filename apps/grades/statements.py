@@ -15,6 +15,7 @@ right; work and memory are bounded by TEXT_MAX. `parse(text_of(s)) == s` for eve
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NoReturn
 
 TEXT_MAX = 64 * 1024  # characters
@@ -119,7 +120,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens: list[str] = [*TOKEN.findall(text), END]
+        self.tokens: list[str] = TOKEN.findall(text)
+        self.tokens.append(END)
         self.at = 0
         self.example = ""
 
@@ -200,8 +202,8 @@ class _Reader:
 
     def wrong(self, expected: str) -> NoReturn:
         found = self.tokens[self.at]
-        starts = [match.start() for match in TOKEN.finditer(self.text)]
-        column = (starts[self.at] if found else len(self.text)) + 1
+        place = next(islice(TOKEN.finditer(self.text), self.at, None), None)
+        column = (place.start() if place else len(self.text)) + 1
         raise BadStatement(
             f"expected {expected}, found {repr(_shown(found)) if found else 'the end'}", column, self.example
         )

@@ -5,6 +5,7 @@ bounded. What is found is shrunk, replays, and is gone when the check is back.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from struct import Struct
 
 import pytest
+from grades import statements
 
 from fuzz.__main__ import main
 from fuzz.harness import Fuzzer, TooMuch, replay, weigh
@@ -125,6 +127,11 @@ def any_digit(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(reader, "number", lambda text: int(text) if text.isdigit() else -1)
 
 
+def any_number_of_digits(patch: pytest.MonkeyPatch) -> None:
+    """What begins as a number is one."""
+    patch.setattr(statements, "INTEGER", re.compile("-?[0-9]+"))
+
+
 ABLATIONS: tuple[tuple[Patch, str, int], ...] = (
     (no_length_of_bytes, "requests", 3000),
     (no_structure_of_batches, "peers", 2500),
@@ -136,6 +143,7 @@ ABLATIONS: tuple[tuple[Patch, str, int], ...] = (
     (no_digest_of_snapshots, "images", 500),
     (no_paths_of_watches, "entries", 2000),
     (any_digit, "settings", 10_000),
+    (any_number_of_digits, "grades", 5000),
     (no_doubt_in_handshakes, "wire", 1000),
     (no_word_for_our_own_errors, "wire", 1000),
 )
@@ -180,7 +188,7 @@ def test_the_same_seed_makes_the_same_inputs_in_any_process() -> None:
         run = subprocess.run(
             [sys.executable, "-m", "fuzz", "requests", "images", "--inputs", "200", "--seed", "5"],
             cwd=ROOT,
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"},
+            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}:{ROOT / 'apps'}"},
             capture_output=True,
             text=True,
             timeout=60,

@@ -29,6 +29,7 @@ INPUTS = {
     "proofs": 3_000,
     "answers": 350,
     "settings": 250,
+    "grades": 3_000,
 }
 
 
