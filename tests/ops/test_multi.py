@@ -150,3 +150,14 @@ def test_multi_read() -> None:
     assert [results[1], results[3]] == [Part(FAILED, None, -101), Part(FAILED, None, -102)]
     assert results[2] == Part(8, GetChildren.Result(["a", "secret", "zookeeper"]))
     assert world.watches.count() == 0, "multiRead sets no watches"
+
+
+def test_a_multi_read_of_few_names_and_gigabytes() -> None:
+    """What it may come to is bounded, and not only what it asks."""
+    world = World()
+    s = world.open()
+    world.create(s, "/full", bytes(1_000_000))
+    ask = Part(GetData.code, WatchRequest("/full", False))
+    assert len(world.ask(s, MultiRead, MultiRead.Request([ask] * 8)).parts) == 8
+    with pytest.raises(TooLarge):
+        world.ask(s, MultiRead, MultiRead.Request([ask] * 9))

@@ -13,11 +13,11 @@ from zooweeper.codec.jute import Source, Type
 from zooweeper.codec.record import Record
 from zooweeper.model.entry import Entry
 from zooweeper.model.errors import ErrorCode, MarshallingError, TooLarge, ZkError
-from zooweeper.model.limits import MULTI_PARTS_MAX
+from zooweeper.model.limits import ANSWERED_BYTES_MAX, MULTI_PARTS_MAX
 from zooweeper.ops.create import TTL_FLAG, Create, Create2, CreateContainer, CreateTtl
 from zooweeper.ops.data import Check, GetData, SetData
 from zooweeper.ops.delete import Delete
-from zooweeper.ops.op import Kind, Op, State, View
+from zooweeper.ops.op import Kind, Op, State, View, encoded
 from zooweeper.ops.read import GetChildren
 
 FAILED = -1  # the code of a part of a result that is an error
@@ -138,7 +138,8 @@ class Multi(Op, code=14, name="multi", kind=Kind.WRITE):
 
 
 class MultiRead(Op, code=22, name="multiRead", kind=Kind.READ):
-    """Reads of one moment, each with its own result or error; they set no watches."""
+    """Reads of one moment, each with its own result or error; they set no watches. TooLarge, without any of them, when
+    they would come to more than what is read for a connection in one step: a few names ask for gigabytes otherwise."""
 
     class Request(Record):
         parts: Annotated[list[Part], _requests(READS)]
@@ -149,12 +150,18 @@ class MultiRead(Op, code=22, name="multiRead", kind=Kind.READ):
     @staticmethod
     def read(request: Request, view: View) -> "MultiRead.Result":
         results: list[Part] = []
+        room = ANSWERED_BYTES_MAX
         for code, record, _ in request.parts:
             record.watch = False  # type: ignore[union-attr]  # both kinds have the field
             try:
-                results.append(Part(code, READS[code].read(record, view)))
+                result = encoded(READS[code].read(record, view))
             except ZkError as error:
                 results.append(Part(FAILED, None, error.code))
+                continue
+            room -= len(result)
+            if room < 0:
+                raise TooLarge(f"the results of a multiRead have at most {ANSWERED_BYTES_MAX} bytes; read fewer")
+            results.append(Part(code, result))
         return MultiRead.Result(results)
 
     @classmethod
