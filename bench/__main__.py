@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from grades.client import GradesError
+
 from bench import chaos, regress, sizes
 from bench.bars import BARS
 from bench.compare import command as comparison
@@ -113,7 +115,7 @@ async def measure_bars(names: list[str]) -> list[Bar]:
     for name in names:
         try:
             results += await BARS[name](Say())
-        except (Stuck, EnsembleError, ZkError) as error:
+        except (Stuck, EnsembleError, ZkError, GradesError) as error:
             results.append(Bar(name, "can be measured", str(error), False))
     return results
 

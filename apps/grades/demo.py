@@ -40,7 +40,7 @@ BATCH_MAX = 24
 DEADLINE_S = 3.0  # of one call; then the same is asked elsewhere
 GIVE_UP_S = 60.0  # without an answer to anything: the demo has failed
 REFRESH_S = 0.25
-CALM_S = (0.1, 0.9)  # between two kills
+CALM_S = (0.2, 1.8)  # between two kills
 DOWN_S = (0.0, 0.8)  # how long a victim stays away
 NODES = 0.35  # of the kills are for coordination nodes
 ALL_AT_ONCE = 0.1  # of the others take all database servers
@@ -309,7 +309,7 @@ command = click.Command(
     params=[
         click.Argument(["file"], metavar="[FILE]", default=str(REAL)),
         click.Option(["--rounds"], type=click.IntRange(1, 10_000), default=1, show_default=True, help="How often."),
-        click.Option(["--rate"], type=click.FloatRange(1, 100_000), default=600, show_default=True, help="Appends/s."),
+        click.Option(["--rate"], type=click.FloatRange(1, 100_000), default=1000, show_default=True, help="Appends/s."),
         click.Option(
             ["--servers"], type=click.IntRange(1, SERVERS_MAX), default=3, show_default=True, help="How many."
         ),

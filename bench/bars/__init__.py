@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bench.bars import all_kills, catch_up, crowd, leader_kills, majority, memory, moves, requests, start
+from bench.bars import all_kills, catch_up, crowd, grades, leader_kills, majority, memory, moves, requests, start
 from bench.figures import Bar
 from bench.say import Say
 
@@ -18,4 +18,5 @@ BARS: dict[str, Measure] = {
     "memory": memory.measure,
     "moves": moves.measure,
     "crowd": crowd.measure,
+    "grades": grades.measure,
 }

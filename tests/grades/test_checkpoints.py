@@ -1,0 +1,46 @@
+"""A long history: the log stays within its bound, and a recovery replays what follows the checkpoint, not more."""
+
+import asyncio
+import re
+
+from grades.client import Client
+from zooweeper_client.aio import Client as Coordination
+
+from bench.rig import in_thread
+from tests.grades.world import World, append_some
+
+HISTORY, MISSED = 2_000, 150
+AT_ONCE = 50
+
+
+async def write(world: World, writer: int, count: int) -> None:
+    async with Client(world.fleet.hosts) as client:
+        for _ in range(count // AT_ONCE):
+            assert await append_some(client, world.ledger, writer, AT_ONCE) == AT_ONCE
+
+
+def test41_checkpoint_recovery_replays_only_what_follows_the_checkpoint(world: World) -> None:
+    async def scenario() -> tuple[str, int, int]:
+        async with world.gauge() as sizes, Coordination(world.ensemble.hosts) as zk:
+            writer = world.ledger.writer()
+            await write(world, writer, HISTORY)
+            leader = await in_thread(world.fleet.leader)
+            victim = next(name for name in world.fleet.names if name != leader)
+            await in_thread(world.fleet.kill, victim)
+            checkpoint = int((await zk.get(f"/mydb/checkpoint/{victim}"))[0])
+            assert HISTORY - checkpoint <= 300, "a checkpoint is at most some batches old"
+            await write(world, writer, MISSED)
+            there = sorted(int(name) for name in await zk.get_children("/mydb/log"))
+            assert there == list(range(there[0], HISTORY + MISSED + 1)), "a log has no holes"
+            assert 1 < there[0] <= checkpoint + 1, "the old is gone, and all that follows the checkpoint is there"
+            start = len(world.fleet.log_tail(victim, 10_000))
+            await in_thread(world.fleet.start, (victim,))
+            await in_thread(world.fleet.wait_equal)
+            assert max(sizes) > 100, "the gauge has seen a log that was used"
+        return world.fleet.log_tail(victim, 10_000)[start:], checkpoint, HISTORY + MISSED
+
+    lines, checkpoint, last = asyncio.run(scenario())
+    recovered = re.search(r"recovered (\d+) entries", lines)
+    assert recovered is not None and "state transfer" not in lines, lines
+    assert MISSED - 100 <= int(recovered[1]) <= last - checkpoint, "it replays what it missed, and not all its life"
+    world.check()
