@@ -36,7 +36,7 @@ import socket
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, count, islice
 from typing import Any, NamedTuple
@@ -94,6 +94,13 @@ OTHER = {
     "stage": "INSERT INTO work (owner, slot, part, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
     "staged": "SELECT body FROM work WHERE owner = ? AND slot = ? AND part = ?",
     "unstage": "DELETE FROM work USING TIMESTAMP ? WHERE owner = ? AND slot = ?",
+    "ids": "SELECT id FROM grade",
+    "requests": "SELECT client, number, n, result FROM request",
+    "clients": "SELECT client, number, n FROM client",
+    "places": "SELECT DISTINCT owner, slot FROM work",
+    "create": "INSERT INTO copy (one, version, owner, parts, database, applied, digest, forgotten)"
+    " VALUES (0, 0, ?, 0, '', 0, ?, 0) IF NOT EXISTS",
+    "copy": "SELECT version, owner, parts, database, applied, digest, forgotten FROM copy WHERE one = 0",
     "commit": "UPDATE copy SET version = ?, owner = ?, parts = ?, database = ?, applied = ?, digest = ?, forgotten = ?"
     " WHERE one = 0 IF version = ?",
 }
@@ -163,37 +170,29 @@ class CassandraStore:
             )
         replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
         session.execute(f"""CREATE KEYSPACE IF NOT EXISTS "{name}" WITH replication = {replication}""")
-        session.set_keyspace(name)
         for table in SCHEMA:
-            session.execute(table)
-        self._cql = {key: session.prepare(cql) for key, cql in (WRITE | REMOVE | OTHER).items()}
+            session.execute(SimpleStatement(table, keyspace=name))
+        self._cql = {key: session.prepare(cql, keyspace=name) for key, cql in (WRITE | REMOVE | OTHER).items()}
 
         self._copy = self._committed()
         for jobs in self._staged(self._copy):
             self._do(self._copy.version, jobs)
-        self._ids = SortedSet(id for (id,) in session.execute("SELECT id FROM grade"))
-        found = map(Remembered._make, session.execute("SELECT client, number, n, result FROM request"))
+        self._ids = SortedSet(id for (id,) in self._run("ids"))
+        found = map(Remembered._make, self._run("requests"))
         kept = sorted((request for request in found if request.n > self._copy.forgotten), key=lambda one: one.n)
         self._requests = {(request.client, request.number): request for request in kept}
-        clients = map(Forgotten._make, session.execute("SELECT client, number, n FROM client"))
-        self._clients = {client.client: client for client in sorted(clients, key=lambda one: one.n)}
+        clients = sorted(map(Forgotten._make, self._run("clients")), key=lambda one: one.n)
+        self._clients = {client.client: client for client in clients}
 
-        version = self._copy.version + 1
-        self._swap(self._copy._replace(version=version, owner=uuid.uuid4(), parts=0))
-        for owner, slot in session.execute("SELECT DISTINCT owner, slot FROM work"):
-            self._run("unstage", EVER, owner, slot)
+        self._swap(self._next(0, owner=uuid.uuid4()))
+        for place in self._run("places"):
+            self._run("unstage", EVER, *place)
 
     def _committed(self) -> Copy:
-        """The row of `copy`. SERIAL: a change whose outcome nobody knew is decided by now."""
-        self._session.execute(
-            "INSERT INTO copy (one, version, owner, parts, database, applied, digest, forgotten)"
-            " VALUES (0, 0, %s, 0, '', 0, %s, 0) IF NOT EXISTS",
-            (uuid.UUID(int=0), digest(0)),
-        )
-        query = f"SELECT {', '.join(Copy._fields)} FROM copy WHERE one = 0"
-        return Copy._make(
-            self._session.execute(SimpleStatement(query, consistency_level=ConsistencyLevel.SERIAL)).one()
-        )
+        """The row of `copy`. Read as SERIAL: a change whose outcome nobody knew is decided by now."""
+        self._run("create", uuid.UUID(int=0), digest(0))
+        self._cql["copy"].consistency_level = ConsistencyLevel.SERIAL
+        return Copy._make(self._run("copy").one())
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -330,7 +329,7 @@ class CassandraStore:
 
     # --- state transfer
 
-    def dump(self) -> Iterator[Piece]:
+    def dump(self) -> Generator[Piece, None, None]:
         before: dict[int, list[int]] = {}  # rows that were changed since, as they were
         with self._lock:
             copy, ids, loads = self._copy, list(self._ids), self._loads

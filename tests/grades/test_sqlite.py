@@ -103,7 +103,7 @@ def test_a_killed_process_leaves_data_and_number_that_agree(tmp_path: Path) -> N
     model = Model()
     for batch in (1, 10, 100, 1, 10, 100):
         worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.grades.writer", str(path), str(batch)],
+            [sys.executable, "-m", "tests.grades.writer", str(batch), str(path)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
