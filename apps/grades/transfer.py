@@ -20,7 +20,7 @@ from grades.copy import Copy, apply_entries
 from grades.layout import MAX_BATCH
 from grades.pb import grades_pb2 as pb
 from grades.pb.grades_pb2_grpc import GradesStub
-from grades.store import Forgotten, Piece, Remembered, Store, StoreError
+from grades.store import BadCopy, Forgotten, Piece, Remembered, Store
 
 DEADLINE_S = 600.0  # a copy of many gigabytes takes its time
 SILENCE_CHECK: list[tuple[str, int]] = [("grpc.keepalive_time_ms", 5_000), ("grpc.keepalive_timeout_ms", 5_000)]
@@ -45,9 +45,13 @@ async def fetch(copy: Copy, address: str, database: str) -> int:
 
 def _take(store: Store, call: Iterable[pb.Piece]) -> int:
     pieces = iter(call)
-    first = next(pieces)
+    first = next(pieces, pb.Piece())
     if not first.database:
         for piece in chain([first], pieces):
+            if piece.entries and piece.first != store.applied + 1:
+                raise TransferFailed(f"entries from {piece.first} came, and ours end at {store.applied}")
+            if piece.entries and piece.first != store.applied + 1:
+                raise TransferFailed(f"entry {piece.first} came, and ours end at {store.applied}")
             for at in range(0, len(piece.entries), MAX_BATCH):
                 apply_entries(store, piece.first + at, piece.entries[at : at + MAX_BATCH])
             if piece.last:
@@ -57,7 +61,7 @@ def _take(store: Store, call: Iterable[pb.Piece]) -> int:
         raise TransferFailed(f"the copy is at {first.applied}, ours at {store.applied}")
     try:
         store.load(_decode(piece) for piece in chain([first], pieces))
-    except StoreError as error:
+    except BadCopy as error:
         raise TransferFailed(str(error)) from None
     return store.applied
 
@@ -100,7 +104,7 @@ async def pieces(copy: Copy, after: int) -> AsyncGenerator[pb.Piece, None]:
         while (piece := await asyncio.to_thread(_next, found)) is not None:
             yield piece
     finally:
-        await asyncio.to_thread(found.close)  # type: ignore[attr-defined]  # dump is a generator
+        await asyncio.to_thread(found.close)
 
 
 def _next(found: Iterator[Piece]) -> pb.Piece | None:
