@@ -93,8 +93,8 @@ def test_a_failed_disk_is_not_the_peers_fault(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(copies, "TAIL_ENTRIES", 200)
     _, whole = asyncio.run(told(tmp_path, 500, 0))
     with closing(mine(tmp_path, 0)) as store:
-        (pages,) = store._write.execute("PRAGMA page_count").fetchone()
-        store._write.execute(f"PRAGMA max_page_count = {pages + 1}")
+        (size,) = store._write.execute("PRAGMA page_count").fetchone()
+        store._write.execute(f"PRAGMA max_page_count = {size + 1}")
         with pytest.raises(StoreError, match="full"):
             _take(store, whole)
         assert (store.applied, store.rows()) == (0, [])
