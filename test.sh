@@ -21,7 +21,8 @@ static() {
     "$bin/ruff" format --check .
     "$bin/mypy"
 }
-real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py)
+real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py
+    tests/grades/test_{checkpoints,coordination,graceful,server_crashes,simple}.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
 
 part=${1:-all}
