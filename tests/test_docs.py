@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from grades.fleet import FROM_WIRE, Fleet
 
 from zooweeper.cli import ports
 from zooweeper.cli.ensemble import Ensemble
@@ -23,7 +24,13 @@ from zooweeper.ops.table import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
-EXAMPLES = ("README.md", "docs/bench.md", "docs/members.md", "docs/zookeeper-port.md")  # whose fenced blocks are run
+EXAMPLES = (
+    "README.md",
+    "docs/bench.md",
+    "docs/grades.md",
+    "docs/members.md",
+    "docs/zookeeper-port.md",
+)  # whose fenced blocks are run
 PORT = ROOT / "docs" / "zookeeper-port.md"
 REWRITE = os.environ.get("ZOOWEEPER_REWRITE") == "1"
 
@@ -36,7 +43,9 @@ def test_links_resolve(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_named_files_exist(document: Path) -> None:
-    for name in re.findall(r"`((?:zooweeper|tests|tools|sim|bench|proto|docs)/[\w/.-]+\.\w+)", document.read_text()):
+    for name in re.findall(
+        r"`((?:zooweeper|apps|tests|tools|sim|bench|proto|docs)/[\w/.-]+\.\w+)", document.read_text()
+    ):
         assert (ROOT / name).exists(), f"{document.relative_to(ROOT)}: {name}"
 
 
@@ -116,10 +125,11 @@ class Place:
         data = self.folder / ".zooweeper"
         command = re.sub(r"^\./deploy.sh (\d+)", rf"./deploy.sh \1 --base-port {self.base_port}", command)
         command = command.replace("./deploy.sh", f"{ROOT}/deploy.sh --dir {data}")
-        for first, step in ((2181, 0), (5181, 1000)):  # ZooKeeper and gRPC ports of the three nodes
+        for first, step in ((2181, 0), (5181, 1000), (2181 + FROM_WIRE, FROM_WIRE)):  # of the first three of each kind
             for node in range(3):
                 command = command.replace(f"127.0.0.1:{first + node}", f"127.0.0.1:{self.base_port + step + node}")
-        command = re.sub(r"^(\.venv/bin/)?zooweeper", f"{ROOT}/.venv/bin/zooweeper", command)
+        command = re.sub(r"^(\.venv/bin/)?(zooweeper|grades)", rf"{ROOT}/.venv/bin/\2", command)
+        command = command.replace(" data/", f" {ROOT}/data/")
         done = subprocess.run(
             command,
             shell=True,
@@ -133,7 +143,8 @@ class Place:
         return done.stdout.decode()
 
     def python(self, text: str) -> None:
-        hosts = Ensemble.open(self.folder / ".zooweeper").hosts
+        ensemble = Ensemble.open(self.folder / ".zooweeper")
+        hosts = Fleet.open(ensemble).hosts if Fleet.beside(ensemble) else ensemble.hosts
         text = re.sub(r"127\.0\.0\.1:\d+(,127\.0\.0\.1:\d+)*", hosts, text)
         text = text.replace("2181", str(self.base_port))
         words = [sys.executable, "-c", text]
@@ -153,4 +164,7 @@ def test_the_examples(document: str, tmp_path: Path) -> None:
                 assert re.fullmatch(expectation(told), shown), f"$ {command}\n{got}"
     finally:
         if (tmp_path / ".zooweeper" / "ensemble.json").exists():
-            Ensemble.open(tmp_path / ".zooweeper").wipe()
+            ensemble = Ensemble.open(tmp_path / ".zooweeper")
+            if Fleet.beside(ensemble):
+                Fleet.open(ensemble).kill()
+            ensemble.wipe()
