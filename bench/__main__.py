@@ -1,4 +1,4 @@
-"""`python -m bench bars [NAME…]`, `sizes [NAME…]`, `chaos`, `regress` and `compare`.
+"""`python -m bench bars [NAME…]`, `sizes [NAME…]`, `soak`, `chaos`, `regress` and `compare`.
 
 Rules: results on stdout as a table or JSON, progress on stderr. Exit code 1 when a bar is missed or could not be
 measured, or a promise broken, 2 for a wrong invocation.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from grades.client import GradesError
 
-from bench import chaos, regress, sizes
+from bench import chaos, regress, sizes, soak
 from bench.bars import BARS
 from bench.compare import command as comparison
 from bench.figures import Bar, as_json, bars_table
@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   python -m bench bars start leader-kills   these two
   python -m bench sizes znodes --plots .    what a million znodes cost; without a name: all, some minutes
   python -m bench chaos --seconds 300       random faults, every promise checked
+  python -m bench soak --minutes 60         an hour of load: does anything grow?
   python -m bench regress                   CPU per operation against bench/regress.json, 15 s
   python -m bench compare                   beside Apache ZooKeeper and etcd; compare --help
 """
@@ -48,6 +49,9 @@ def main() -> int:
     faults.add_argument("--seconds", type=float, default=60.0)
     faults.add_argument("--seed", type=int, default=1)
     faults.add_argument("--nodes", type=int, default=3, choices=(3, 5, 7, 9))
+    long = commands.add_parser("soak", help="load for a long time; memory, descriptors and folders must not grow")
+    long.add_argument("--minutes", type=float, default=60.0)
+    long.add_argument("--rate", type=int, default=1000, help="operations a second, about (default: %(default)s)")
     dearer = commands.add_parser("regress", help="warns when the CPU of an operation has grown; never fails for it")
     dearer.add_argument("--store", action="store_true", help="keep what is measured, to compare with from now on")
     beside = commands.add_parser(
@@ -57,7 +61,7 @@ def main() -> int:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     comparison.add_arguments(beside)
-    for command in (bars, growing, faults):
+    for command in (bars, growing, faults, long):
         command.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
     if arguments.command == "regress":
@@ -66,6 +70,8 @@ def main() -> int:
         return comparison.compare(arguments)
     if arguments.command == "chaos":
         return run_chaos(arguments)
+    if arguments.command == "soak":
+        return run_soak(arguments)
     known: Iterable[str] = sizes.CURVES if arguments.command == "sizes" else BARS
     unknown = [name for name in arguments.name if name not in known]
     if unknown:
@@ -107,6 +113,23 @@ def run_chaos(arguments: argparse.Namespace) -> int:
         return 1
     print(json.dumps(asdict(report), indent=2) if arguments.output == "json" else chaos.table(report))
     return 0 if report.good else 1
+
+
+def run_soak(arguments: argparse.Namespace) -> int:
+    try:
+        looks = asyncio.run(soak.soak(Say(), arguments.minutes, arguments.rate))
+    except (Stuck, EnsembleError, ZkError) as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
+    if not looks:
+        print(f"soak: too short: a look is taken every {soak.LOOK_S:.0f} s", file=sys.stderr)
+        return 2
+    bars = soak.judged(looks)
+    if arguments.output == "json":
+        print(json.dumps({"looks": [asdict(one) for one in looks], "bars": [asdict(bar) for bar in bars]}, indent=2))
+    else:
+        print(soak.table(looks), bars_table(bars), sep="\n\n")
+    return 0 if all(bar.ok for bar in bars) else 1
 
 
 async def measure_bars(names: list[str]) -> list[Bar]:
