@@ -26,7 +26,7 @@ TURN_S, CHURN_S, LOOK_S = 0.1, 3.0, 10.0
 KEYS, KEPT = 1000, 2000  # znodes that are set; that are created, before the oldest go
 EPHEMERALS = 20  # of each session that comes and goes
 VALUE = b"x" * 100
-MEMORY_GROWTH_MAX = 1.2
+GROWTH_MAX = 1.2
 SPARE = 8  # descriptors and threads more than after the warm-up: connections that come and go
 
 
@@ -66,14 +66,14 @@ class Load:
         zk, count, begin = self._zk, self._count, clock()
         keys = [f"/soak/keys/{self._rng.randrange(KEYS)}" for _ in range(3 * count)]
         old = [self._made.popleft() for _ in range(min(count, max(0, len(self._made) - KEPT)))]
-        made, *_ = await asyncio.gather(
-            asyncio.gather(*(zk.create("/soak/made/n-", VALUE, sequence=True) for _ in range(count))),
+        making = asyncio.gather(*(zk.create("/soak/made/n-", VALUE, sequence=True) for _ in range(count)))
+        await asyncio.gather(
             *(zk.set(key, VALUE) for key in keys[:count]),
             *(zk.get(key) for key in keys[count : 2 * count]),
             *(zk.get(key, self._on_event) for key in keys[2 * count :]),
             *(zk.delete(path) for path in old),
         )
-        self._made.extend(made)
+        self._made.extend(await making)
         self.operations += 4 * count + len(old)
         self.times.append(clock() - begin)
 
@@ -142,15 +142,14 @@ def judged(looks: list[Look]) -> list[Bar]:
     warm = looks[: max(1, len(looks) // 6)]
     rest = looks[len(warm) :] or warm
     base, most = max(one.megabytes for one in warm), max(one.megabytes for one in rest)
-    bars = [Bar("memory", f"<= {MEMORY_GROWTH_MAX}x", f"{base:.1f} to {most:.1f} MB", most <= MEMORY_GROWTH_MAX * base)]
+    bars = [Bar("memory", f"<= {GROWTH_MAX}x", f"{base:.1f} to {most:.1f} MB", most <= GROWTH_MAX * base)]
     for name in ("descriptors", "threads"):
         before, after = max(getattr(one, name) for one in warm), getattr(rest[-1], name)
         bars.append(Bar(name, f"<= {SPARE} more", f"{before} to {after}", after <= before + SPARE))
     half = len(rest) // 2
     early, late = (max(one.folder_megabytes for one in part) for part in (rest[: half + 1], rest[half:]))
-    bars.append(
-        Bar("folders", f"<= {MEMORY_GROWTH_MAX}x", f"{early:.0f} to {late:.0f} MB", late <= MEMORY_GROWTH_MAX * early)
-    )
+    steady = late <= GROWTH_MAX * early
+    bars.append(Bar("folders", f"<= {GROWTH_MAX}x", f"{early:.0f} to {late:.0f} MB", steady))
     return bars
 
 
