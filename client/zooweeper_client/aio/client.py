@@ -6,7 +6,7 @@ way in core.py and aio/session.py.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, overload
 
 from zooweeper.model.acl import Acl
@@ -221,11 +221,13 @@ class Client(Session):
         with_stat: bool = False,
         with_data: bool = False,
         page: int = 1000,
+        after: str = "",
         consistency: Consistency = "local",
-    ) -> AsyncIterator[Node]:
-        """The children in name order, in pages, so that a million is no problem: `async for node in zk.list("/a")`.
-        Children that come or go meanwhile are shown or not; all others are shown exactly once."""
-        async for node in self._pages(path, False, with_stat, with_data, page, consistency):
+    ) -> AsyncGenerator[Node, None]:
+        """The children in name order, those behind the name `after`, in pages, so that a million is no problem:
+        `async for node in zk.list("/a")`. Children that come or go meanwhile are shown or not; all others are shown
+        exactly once."""
+        async for node in self._pages(path, False, with_stat, with_data, page, consistency, after):
             yield node
 
     async def walk(
@@ -236,15 +238,22 @@ class Client(Session):
         with_data: bool = False,
         page: int = 1000,
         consistency: Consistency = "local",
-    ) -> AsyncIterator[Node]:
+    ) -> AsyncGenerator[Node, None]:
         """All znodes below a path, each before what is below it; `node.path` is the whole path."""
         async for node in self._pages(path, True, with_stat, with_data, page, consistency):
             yield node
 
     async def _pages(
-        self, path: str, below: bool, with_stat: bool, with_data: bool, limit: int, consistency: Consistency
-    ) -> AsyncIterator[Node]:
-        after, more, linear = "", True, is_linear(consistency)
+        self,
+        path: str,
+        below: bool,
+        with_stat: bool,
+        with_data: bool,
+        limit: int,
+        consistency: Consistency,
+        after: str = "",
+    ) -> AsyncGenerator[Node, None]:
+        more, linear = True, is_linear(consistency)
         while more:
             call = self.calls.page(
                 path, after, below=below, limit=limit, with_stat=with_stat, with_data=with_data, linear=linear

@@ -364,11 +364,14 @@ class Client:
         with_stat: bool = False,
         with_data: bool = False,
         page: int = 1000,
+        after: str = "",
         consistency: Consistency = "local",
     ) -> Iterator[Node]:
-        """The children in name order, in pages."""
+        """The children in name order, those behind the name `after`, in pages."""
         return self._each(
-            self._aio.list(path, with_stat=with_stat, with_data=with_data, page=page, consistency=consistency)
+            self._aio.list(
+                path, with_stat=with_stat, with_data=with_data, page=page, after=after, consistency=consistency
+            )
         )
 
     def walk(
