@@ -9,7 +9,6 @@ answer for `SILENCE_S` while writes are on their way is left; it may still lead,
 """
 
 import asyncio
-from collections.abc import Callable
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +16,7 @@ import grpc
 import grpc.aio
 
 from grades.client import CHANNEL_OPTIONS, reason
-from grades.layout import BATCH_BYTES_MAX
+from grades.layout import BATCH_BYTES_MAX, Leader
 from grades.pb import grades_pb2 as pb
 from grades.pb.grades_pb2_grpc import GradesStub
 from grades.roster import Roster
@@ -57,12 +56,25 @@ class Forwarder:
             if leader is None or leader.name == self._name:
                 await roster.change()
                 continue
-            trouble = await self._talk(leader.address, lambda known=leader: roster.leader == known)  # type: ignore[misc]
+            trouble = await self._talk_while(leader, roster)
             self._writes.give_back(trouble)
             log.info("no way to the leader %s any more: %s", leader.name, trouble)
             await asyncio.sleep(PAUSE_S)
 
-    async def _talk(self, address: str, leads: Callable[[], bool]) -> str:
+    async def _talk_while(self, leader: Leader, roster: Roster) -> str:
+        """Until the stream ends, or another one leads; the reason."""
+        talking = asyncio.ensure_future(self._talk(leader.address))
+        try:
+            while roster.leader == leader and not talking.done():
+                changing = asyncio.ensure_future(roster.change())
+                await asyncio.wait([talking, changing], return_when=asyncio.FIRST_COMPLETED)
+                changing.cancel()
+            return talking.result() if talking.done() else "it leads no more"
+        finally:
+            talking.cancel()
+            await asyncio.wait([talking])
+
+    async def _talk(self, address: str) -> str:
         """Until the stream ends, for the reason that is returned."""
         self._flying = 0
         async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:

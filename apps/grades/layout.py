@@ -34,6 +34,11 @@ def is_name(text: str) -> bool:
     return NAME.fullmatch(text) is not None
 
 
+def entry_name(n: int) -> str:
+    """Names are in the order of their numbers."""
+    return f"{n:010d}"
+
+
 class Paths:
     """The znodes of one database."""
 
@@ -55,7 +60,7 @@ class Paths:
         return f"{self.checkpoints}/{name}"
 
     def entry(self, n: int) -> str:
-        return f"{self.log}/{n:010d}"
+        return f"{self.log}/{entry_name(n)}"
 
 
 # --- what they hold

@@ -13,6 +13,7 @@ promised to nobody. The log never holds more than MAX_LOG_SIZE entries: where tr
 """
 
 import asyncio
+from collections.abc import Mapping
 from logging import getLogger
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from zooweeper_client.aio import Client
 from grades.copy import Copy
 from grades.layout import BATCH_BYTES_MAX, MAX_BATCH, Paths
 from grades.log import Appender, Follower
-from grades.roster import Roster
+from grades.roster import Checkpoints, Roster, change_of
 from grades.table import Result
 from grades.trim import trim
 from grades.writes import Writes
@@ -47,6 +48,7 @@ class Leadership:
         self._copy = copy
         self._writes = writes
         self._roster = roster
+        self._checkpoints = Checkpoints(zk, paths)
         self._options = options
         self._appended: asyncio.Queue[tuple[int, list[bytes]]] = asyncio.Queue(AHEAD)
         self._done: asyncio.Queue[tuple[int, list[Result]]] = asyncio.Queue(WAITING)
@@ -57,12 +59,12 @@ class Leadership:
         """Fence the leader before us off, apply what it left, and serve until an exception ends it."""
         await self.appender.fence()
         while (applied := self._copy.applied) < self.appender.last:
-            await follower.now()
-            await self._copy.apply(applied + 1, await follower.read(applied))
+            await self._copy.apply(applied + 1, await follower.next(applied))
         log.info("leading from entry %d on", self.appender.last + 1)
         self.serving = True
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._checkpoints.run())
                 tasks.create_task(self._append())
                 tasks.create_task(self._apply())
                 tasks.create_task(self._answer())
@@ -74,6 +76,11 @@ class Leadership:
         """Entries in the log."""
         return self.appender.last - self.appender.first + 1
 
+    @property
+    def checkpoints(self) -> Mapping[str, int]:
+        """Of every server ever seen."""
+        return self._checkpoints.known
+
     def has_applied(self, server: str, upto: int) -> None:
         """Another server tells how far its copy is."""
         self._applied[server] = upto
@@ -84,7 +91,7 @@ class Leadership:
             await self._writes.some()
             upto, room = self._room(self._writes.ready(MAX_BATCH))
             if not room:
-                await self._roster.change()
+                await change_of(self._checkpoints, self._roster)
                 continue
             entries = self._writes.take(room, BATCH_BYTES_MAX)
             if entries:
@@ -92,9 +99,8 @@ class Leadership:
                 await self._appended.put((first, entries))
 
     def _room(self, adding: int) -> tuple[int, int]:
-        return trim(
-            self.appender.first, self.appender.last, adding, self._roster.checkpoints, list(self._roster.servers)
-        )
+        known = self._checkpoints.known
+        return trim(self.appender.first, self.appender.last, adding, known, list(self._roster.servers))
 
     async def _apply(self) -> None:
         while True:
@@ -111,7 +117,7 @@ class Leadership:
     async def _majority(self, upto: int) -> None:
         """Until a majority of all servers that were ever seen has applied entry `upto`."""
         while True:
-            names = self._roster.checkpoints
+            names = self._checkpoints.known
             have = 1 + sum(self._applied.get(name, 0) >= upto for name in names if name != self._options.name)
             if have > len(names) // 2:
                 return

@@ -25,12 +25,13 @@ Rules: one append at a time. Whoever gets `Deposed` stops to lead, for good.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 from zooweeper_client.aio import Client
-from zooweeper_client.exceptions import BadVersion, NoNode, ZkError
+from zooweeper_client.exceptions import BadVersion, NoNode
 
-from grades.layout import MAX_BATCH, MAX_LOG_SIZE, BadZnode, Head, Paths
+from grades.layout import MAX_BATCH, MAX_LOG_SIZE, BadZnode, Head, Paths, entry_name
 
 
 class Deposed(Exception):
@@ -61,18 +62,17 @@ async def look(
     return Seen(Head.decode(data), stat.version, stat.num_children)
 
 
-async def read(zk: Client, paths: Paths, after: int, last: int) -> list[bytes]:
-    """The entries behind `after`, at most MAX_BATCH of them, up to `last`, which this session has seen in /mydb/log.
-    Gone if the first of them is not there any more."""
-    count = min(last - after, MAX_BATCH)
-    found, _ = await zk.multi_read(get=[paths.entry(n) for n in range(after + 1, after + count + 1)])
+async def read(zk: Client, paths: Paths, after: int) -> list[bytes]:
+    """The entries behind `after`, at most MAX_BATCH of them; none if there are none. Gone if the next one is not there
+    any more."""
     entries: list[bytes] = []
-    for one in found:
-        if isinstance(one, NoNode):
-            raise Gone(f"entry {after + len(entries) + 1} was trimmed")
-        if isinstance(one, ZkError):
-            raise one
-        entries.append(one[0])
+    async with aclosing(zk.list(paths.log, with_data=True, page=MAX_BATCH, after=entry_name(after))) as nodes:
+        async for node in nodes:
+            if node.path != entry_name(after + len(entries) + 1):
+                raise Gone(f"entry {after + len(entries) + 1} was trimmed")
+            entries.append(node.data or b"")
+            if len(entries) == MAX_BATCH:
+                break
     return entries
 
 
@@ -126,7 +126,7 @@ class Appender:
 
 
 class Follower:
-    """Everybody's end: says when there is more, and reads it."""
+    """Everybody's end: says how far the log is, and reads it."""
 
     def __init__(self, zk: Client, paths: Paths) -> None:
         self._zk = zk
@@ -142,12 +142,14 @@ class Follower:
             self.seen = await look(self._zk, self._paths, changed=self._changed.set)
         return self.seen.head.last
 
-    async def more(self, after: int) -> int:
-        """Until the log has entries behind `after`; the number of the last one."""
-        while (last := await self.now()) <= after:
-            await self._changed.wait()
-        return last
-
-    async def read(self, after: int) -> list[bytes]:
-        """The next entries behind `after`, which `now` or `more` has said there are. Gone."""
-        return await read(self._zk, self._paths, after, self.seen.head.last)
+    async def next(self, after: int) -> list[bytes]:
+        """The entries behind `after`, at most MAX_BATCH of them, as soon as there are some. Gone."""
+        while True:
+            if not self._changed.is_set() and self.seen.head.last <= after:
+                await self._changed.wait()
+            # Both questions leave in one message, and are answered in this order.
+            last, entries = await asyncio.gather(self.now(), read(self._zk, self._paths, after))
+            if entries:
+                return entries
+            if last > after:
+                raise Gone(f"entry {after + 1} was trimmed, and all behind it")

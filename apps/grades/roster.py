@@ -1,4 +1,4 @@
-"""Who there is: the registered servers, their checkpoints, and the leader; kept current by watches.
+"""Who there is: the registered servers and the leader, and for the leader all checkpoints; kept current by watches.
 
 Rules: what stands here may be a moment old, and whoever decides by it decides safely all the same: a checkpoint that is
 too small keeps entries that could go; a server that is missing may find entries trimmed and takes a state transfer. The
@@ -6,44 +6,41 @@ watches are set before anything is read, so no change is missed; many changes at
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 
 from zooweeper_client.aio import Client, Watch
-from zooweeper_client.exceptions import NoNode, ZkError
+from zooweeper_client.exceptions import NoNode
 
 from grades.layout import Leader, Paths, Server, decode_number
 
 
-class Roster:
-    """Of one session."""
+class Watched(ABC):
+    """What is read again whenever something below some paths changes. Of one session."""
 
-    def __init__(self, zk: Client, paths: Paths) -> None:
+    def __init__(self, zk: Client, *paths: str) -> None:
         self._zk = zk
-        self._paths = paths
+        self._below = paths
         self._wake = asyncio.Event()
-        self.servers: dict[str, Server] = {}
-        self.checkpoints: dict[str, int] = {}
-        self.leader: Leader | None = None
         self._changed = asyncio.Event()  # one for each change
 
-    async def run(self, ready: asyncio.Event) -> None:
-        """As long as the session lives; `ready` is set when everything was read once."""
-        zk, paths = self._zk, self._paths
-        async with (
-            zk.watch(paths.servers, recursive=True) as servers,
-            zk.watch(paths.checkpoints, recursive=True) as checkpoints,
-            zk.watch(paths.leader) as leader,
-            asyncio.TaskGroup() as tasks,
-        ):
-            self._wake.set()
-            for watch in (servers, checkpoints, leader):
-                tasks.create_task(self._listen(watch))
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                await self._read()
-                ready.set()
-                changed, self._changed = self._changed, asyncio.Event()
-                changed.set()
+    async def run(self) -> None:
+        """As long as the session lives."""
+        watches = [self._zk.watch(path, recursive=True) for path in self._below]
+        try:
+            for watch in watches:
+                await watch.start()
+            async with asyncio.TaskGroup() as tasks:
+                for watch in watches:
+                    tasks.create_task(self._listen(watch))
+                while True:
+                    self._wake.clear()
+                    await self.read()
+                    changed, self._changed = self._changed, asyncio.Event()
+                    changed.set()
+                    await self._wake.wait()
+        finally:
+            for watch in watches:
+                watch.close()
 
     async def change(self) -> None:
         """Until something is different from now."""
@@ -53,31 +50,53 @@ class Roster:
         async for _ in watch:
             self._wake.set()
 
-    async def _read(self) -> None:
-        paths = self._paths
-        _, (servers, checkpoints) = await self._zk.multi_read(children=[paths.servers, paths.checkpoints])
-        names, known = sorted(_names(servers)), sorted(_names(checkpoints))
-        found, _ = await self._zk.multi_read(
-            get=[paths.leader, *map(paths.server, names), *map(paths.checkpoint, known)]
-        )
-        data = [_data(one) for one in found]
-        self.leader = Leader.decode(data[0]) if data[0] is not None else None
-        self.servers = {name: Server.decode(one) for name, one in zip(names, data[1:], strict=False) if one is not None}
-        self.checkpoints = {
-            name: decode_number(one) for name, one in zip(known, data[1 + len(names) :], strict=True) if one is not None
-        }
+    @abstractmethod
+    async def read(self) -> None:
+        """Read everything."""
+
+    async def _children(self, path: str) -> dict[str, bytes]:
+        """Name and data of each child."""
+        return {node.path: node.data or b"" async for node in self._zk.list(path, with_data=True)}
 
 
-def _names(found: list[str] | ZkError) -> list[str]:
-    if isinstance(found, ZkError):
-        raise found
-    return found
+async def change_of(*several: Watched) -> None:
+    """Until one of them is different from now."""
+    waiting = [asyncio.ensure_future(one.change()) for one in several]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
-def _data(found: tuple[bytes, object] | ZkError) -> bytes | None:
-    """None: it went meanwhile."""
-    if isinstance(found, NoNode):
-        return None
-    if isinstance(found, ZkError):
-        raise found
-    return found[0]
+class Roster(Watched):
+    """The servers that count, and who leads them."""
+
+    def __init__(self, zk: Client, paths: Paths) -> None:
+        super().__init__(zk, paths.servers, paths.leader)
+        self._paths = paths
+        self.servers: dict[str, Server] = {}
+        self.leader: Leader | None = None
+
+    async def read(self) -> None:
+        found, servers = await asyncio.gather(self._leader(), self._children(self._paths.servers))
+        self.leader = found
+        self.servers = {name: Server.decode(data) for name, data in servers.items()}
+
+    async def _leader(self) -> Leader | None:
+        try:
+            return Leader.decode((await self._zk.get(self._paths.leader))[0])
+        except NoNode:
+            return None
+
+
+class Checkpoints(Watched):
+    """Up to where every server that was ever seen has the log on its disk."""
+
+    def __init__(self, zk: Client, paths: Paths) -> None:
+        super().__init__(zk, paths.checkpoints)
+        self._path = paths.checkpoints
+        self.known: dict[str, int] = {}
+
+    async def read(self) -> None:
+        self.known = {name: decode_number(data) for name, data in (await self._children(self._path)).items()}

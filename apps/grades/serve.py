@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -109,11 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StoreError as error:
         return _complain(str(error), FOLDER)
     try:
-        return asyncio.run(serve(made, store, options.store))
+        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+            return runner.run(serve(made, store, options.store))
     except BadOption as error:
         return _complain(str(error), USAGE)
     except Refused as error:
         return _complain(str(error), FOLDER)
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def serve(options: Options, store: Store, kind: str) -> int:

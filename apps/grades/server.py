@@ -26,7 +26,7 @@ from logging import getLogger
 
 from zooweeper_client import ClientState, RetryPolicy
 from zooweeper_client.aio import Client
-from zooweeper_client.exceptions import NodeExists, ZkError
+from zooweeper_client.exceptions import NodeExists, NoNode, ZkError
 
 from grades.copy import Copy
 from grades.election import Dethroned, campaign, until_gone
@@ -194,9 +194,8 @@ class Server:
         self._be(JOINING)
         database = await self._join(zk)
         self.roster, self.follower = roster, follower = Roster(zk, self.paths), Follower(zk, self.paths)
-        ready = asyncio.Event()
-        tasks.create_task(roster.run(ready))
-        await ready.wait()
+        tasks.create_task(roster.run())
+        await roster.change()
         await self._recover(zk, database, roster, follower)
         tasks.create_task(self._checkpoints(zk))
         await self._register(zk, follower)
@@ -278,7 +277,7 @@ class Server:
 
     async def _catch_up(self, follower: Follower, last: int) -> None:
         while (applied := self.copy.applied) < last:
-            await self.copy.apply(applied + 1, await follower.read(applied))
+            await self.copy.apply(applied + 1, await follower.next(applied))
 
     # --- being level
 
@@ -299,7 +298,8 @@ class Server:
 
     async def _apply(self, follower: Follower) -> None:
         while True:
-            await self._catch_up(follower, await follower.more(self.copy.applied))
+            applied = self.copy.applied
+            await self.copy.apply(applied + 1, await follower.next(applied))
 
     async def _checkpoints(self, zk: Client) -> None:
         while True:
@@ -310,10 +310,10 @@ class Server:
         """Tell that everything up to this entry is on our disk."""
         path, data = self.paths.checkpoint(self.options.name), encode_number(upto)
         self.checkpoint = upto
-        if await zk.exists(path) is None:
-            with contextlib.suppress(NodeExists):
-                await zk.create(path, data)
-        await zk.set(path, data)
+        try:
+            await zk.set(path, data)
+        except NoNode:
+            await zk.create(path, data)  # nobody else makes it
 
     async def _expire_writes(self) -> None:
         while True:

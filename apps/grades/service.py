@@ -220,12 +220,11 @@ class GradesService(GradesServicer):
         elif follower is not None:
             head, _, reply.log_size = follower.seen
             reply.token, reply.last = head.token, max(head.last, seen.applied)
-        if roster is not None:
-            for name in sorted({*roster.servers, *roster.checkpoints}):
-                known = roster.servers.get(name)
-                reply.servers.add(
-                    name=name, address=known.address if known else "", checkpoint=roster.checkpoints.get(name, 0)
-                )
+        servers = roster.servers if roster is not None else {}
+        checkpoints = leadership.checkpoints if leadership is not None else {}
+        for name in sorted({*servers, *checkpoints}):
+            address = servers[name].address if name in servers else ""
+            reply.servers.add(name=name, address=address, checkpoint=checkpoints.get(name, 0))
         return reply
 
 

@@ -343,7 +343,7 @@ class StatusReply(_message.Message):
     """why the server is not level, or cannot write; empty: all is well"""
     @_builtins.property
     def servers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Server]:
-        """registered and known ones, by name"""
+        """the registered ones by name; the leader knows all, with their checkpoints"""
 
     def __init__(
         self,
