@@ -38,7 +38,7 @@ from zooweeper.replica.events import PeerDown, PeerUp
 from zooweeper.replica.liveness import pack_report
 from zooweeper.replica.membership import confirmation, founding
 from zooweeper.storage.storage import Storage
-from zooweeper.transport import wire
+from zooweeper.transport import packed, wire
 from zooweeper.zab import messages as zab
 from zooweeper.zab.following import Following
 from zooweeper.zab.leading import Leading
@@ -191,7 +191,9 @@ def meet(node: Subject, sender: int, data: bytes) -> Hashable:
     """The node takes the frame as transport/peers.py would hand it over; what it came to."""
     before = Before(node)
     try:
+        found = packed.find(data)
         messages = wire.messages_from(wire.frame_from(data))
+        assert found is None or [found[2]] == messages, "protobuf finds another message"
     except ValueError as error:
         assert "\n" not in str(error) and str(error), "not one clear line"
         node.step(PeerDown(sender))

@@ -15,7 +15,7 @@ from zooweeper.model.limits import PEER_QUEUE_BYTES_MAX
 from zooweeper.pb import peer_pb2 as pb
 from zooweeper.transport import wire
 from zooweeper.transport.link import Link
-from zooweeper.transport.peers import SERVICE, Peers, PortTaken
+from zooweeper.transport.peers import PROTOCOL_VERSION, SERVICE, Peers, PortTaken
 from zooweeper.zab.messages import Commit, Message, SnapChunk
 
 NOWHERE = Address("127.0.0.1", 0)
@@ -160,7 +160,7 @@ def test_a_taken_port_is_a_typed_error() -> None:
     ("change", "why"),
     [
         ({"cluster": "other"}, "another cluster"),
-        ({"version": 2}, "peer protocol version 2"),
+        ({"version": 1}, "peer protocol version 1"),
         ({"id": 9}, "no member"),
         ({"id": 1}, "second node claims the id 1"),
         ({"to": 2}, "this is node 1, not node 2"),
@@ -170,7 +170,15 @@ def test_a_taken_port_is_a_typed_error() -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_who_does_not_belong_is_told_why_and_changes_nothing(change: dict[str, Any], why: str) -> None:
-    hello = {"version": 1, "cluster": "test", "id": 2, "to": 1, "incarnation": b"folder 2", "process": b"p", **change}
+    hello = {
+        "version": PROTOCOL_VERSION,
+        "cluster": "test",
+        "id": 2,
+        "to": 1,
+        "incarnation": b"folder 2",
+        "process": b"p",
+        **change,
+    }
 
     async def main() -> None:
         async with net(2) as n:
@@ -201,7 +209,7 @@ async def talk(address: Address, frames: list[bytes]) -> list[bytes]:
 
 
 HELLO_OF_2 = pb.PeerFrame(
-    hello=pb.PeerHello(version=1, cluster="test", id=2, to=1, incarnation=b"folder 2", process=b"p")
+    hello=pb.PeerHello(version=PROTOCOL_VERSION, cluster="test", id=2, to=1, incarnation=b"folder 2", process=b"p")
 ).SerializeToString()
 
 

@@ -41,7 +41,7 @@ def values(cls: type) -> st.SearchStrategy[Message]:
     descriptor = getattr(pb, cls.__name__).DESCRIPTOR
     hints, arguments = get_type_hints(cls), []
     for field in fields(cls):
-        wide = descriptor.fields_by_name[field.name].type == FieldDescriptor.TYPE_UINT64
+        wide = descriptor.fields_by_name[field.name].cpp_type == FieldDescriptor.CPPTYPE_UINT64
         most = wire.BOUNDS.get(field.name, 2**64 - 1 if wide else 2**32 - 1)
         arguments.append(SPECIAL.get(hints[field.name], st.integers(0, most)))
     return st.tuples(*arguments).map(lambda each: possible(cls(*each)))

@@ -4,7 +4,8 @@ isort:skip_file
 Between nodes: one bidirectional stream per pair, opened by the node with the higher id. Messages are those of
 zooweeper/zab/messages.py, field for field (a test compares them). When both sides can, a lane joins the stream: a
 plain connection that carries the same frames, each behind its length in four bytes, most significant first. The
-first frame on it, in each direction, is a LaneHello behind the bytes "ZWLN".
+first frame on it, in each direction, is a LaneHello behind the bytes "ZWLN". What a write needs has numbers of fixed
+size, so that zooweeper/transport/packed.py finds them at fixed offsets.
 """
 
 from collections import abc as _abc

@@ -6,12 +6,12 @@ for. Once it is closed, nothing of it arrives any more.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from zooweeper.model.limits import PEER_QUEUE_BYTES_MAX
 from zooweeper.pb import peer_pb2 as pb
-from zooweeper.transport import wire
+from zooweeper.transport import packed, wire
 from zooweeper.transport.lane import Lane
 from zooweeper.transport.lanes import FAST_MESSAGES, Lanes
 from zooweeper.zab.messages import Message
@@ -54,7 +54,7 @@ class Link:
         size, lanes = wire.size_of(message), self.lanes
         if lanes.push(message, size, type(message) in FAST_MESSAGES):
             assert self.lane is not None
-            self.lane.write(wire.frame_of(message, lanes.sent, lanes.told()))
+            self.lane.write(packed.frame_of(message, lanes.sent, lanes.told()))
             return
         self.queued_bytes += size
         if self.queued_bytes > PEER_QUEUE_BYTES_MAX:
@@ -131,22 +131,30 @@ class Link:
     def take(self, data: bytes, lane: bool = False) -> None:
         """A frame came. ValueError when it cannot be."""
         frame = wire.frame_from(data)
-        if frame.confirmed:
-            self.lanes.confirmed(frame.confirmed)
-        messages = wire.messages_from(frame)
-        for message in self.lanes.take(frame.number, messages, lane and len(data)) if frame.number else messages:
+        self._take(frame.number, frame.confirmed, wire.messages_from(frame), lane and len(data))
+        if not lane and (frame.lane_lost or frame.HasField("lane_offer")) and not self.closed:
+            self.lane_word(frame)
+
+    def _take(self, number: int, confirmed: int, messages: Sequence[Message], lane: int) -> None:
+        """What is in a frame, which came over the lane in so many bytes, or over the stream (0)."""
+        lanes = self.lanes
+        if confirmed:
+            lanes.confirmed(confirmed)
+        for message in lanes.take(number, messages, lane) if number else messages:
             if self.closed:
                 return
             self.received(self.peer, message)
-        if lane:
-            if self.lanes.owes and self.lane is not None:
-                self.confirm()
-        elif frame.lane_lost or frame.HasField("lane_offer"):
-            self.lane_word(frame)
+        if lane and lanes.owes and self.lane is not None:
+            self.confirm()
 
     def _from_lane(self, lane: Lane, data: bytes) -> None:
         try:
-            self.take(data, lane=True)
+            found = packed.find(data)
+            if found is None:
+                self.take(data, lane=True)
+            else:
+                number, confirmed, message = found
+                self._take(number, confirmed, (message,), len(data))
         except ValueError as error:
             self.stop(f"it sent bytes that are no message: {error}")
 

@@ -33,7 +33,7 @@ from zooweeper.transport.joint import LaneDoor
 from zooweeper.transport.link import Link, Write
 from zooweeper.zab.messages import Message
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 SERVICE = "zooweeper.v1.Peers"
 HELLO_MS = 3000  # a connected peer that has not said hello by then is given up
 BACKOFF_MS = (20, 200)  # between two streams to the same peer; random, so that two nodes do not stay in step

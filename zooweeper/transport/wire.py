@@ -43,16 +43,21 @@ def _batch_to(batch: Batch) -> pb.Batch:
 
 
 def _batch_from(proto: pb.Batch) -> Batch:
-    batch = Batch(proto.first, proto.last, proto.time_ms, proto.data)
+    return batch_of(proto.first, proto.last, proto.time_ms, proto.data)
+
+
+def batch_of(first: int, last: int, time_ms: int, data: bytes) -> Batch:
+    """A batch as it came. ValueError: it cannot be."""
+    batch = Batch(first, last, time_ms, data)
     if not 0 < batch.first <= batch.last <= ZXID_MAX or epoch_of(batch.first) != epoch_of(batch.last):
         raise ValueError(f"a batch from {batch.first} to {batch.last}")
     if batch.time_ms > TIME_MS_MAX:
         raise ValueError(f"a batch at {batch.time_ms} ms")
-    _check_load(batch.data, batch.count)
+    check_load(data, batch.count)
     return batch
 
 
-def _check_load(data: bytes, count: int) -> None:
+def check_load(data: bytes, count: int) -> None:
     """What is to be logged: everything that every node will execute comes through here first."""
     if not 0 < count <= BATCH_REQUESTS_MAX or len(data) > BATCH_DATA_BYTES_MAX:
         raise ValueError(f"{count} requests in {len(data)} bytes at once")
@@ -105,7 +110,7 @@ BOUNDS: dict[str, int] = {
 CHECKS: dict[type, Callable[[Any], None]] = {
     SnapBegin: _check_snapshot,
     SnapChunk: _check_chunk,
-    Forward: lambda message: _check_load(message.data, message.count),
+    Forward: lambda message: check_load(message.data, message.count),
 }
 
 
@@ -174,7 +179,7 @@ def size_of(message: Message) -> int:
 
 
 def frame_of(message: Message, number: int, confirmed: int) -> bytes:
-    """A PeerFrame with one message, encoded. Where `frames` is for many, this is for the way that has to be short."""
+    """A PeerFrame with one message, encoded."""
     return pb.PeerFrame(number=number, confirmed=confirmed).SerializeToString() + _BY_CLASS[type(message)].encode(
         message
     )
