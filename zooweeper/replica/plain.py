@@ -148,7 +148,7 @@ def _create(
     if watches.watched and (above_path in watches.children or f"{above_path}/{last}" in watches.data):
         return None
     node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
-    tree.bear(above_key, family, text.decode(), crc32(text) << 1 | 1, last, node)
+    tree.bear(above_key, family, len(above_path) + 1 + len(last), crc32(text) << 1 | 1, last, node)
     return len(text).to_bytes(4) + text
 
 

@@ -201,18 +201,26 @@ class DataTree:
         family = up.family or self.begin(up)
         before = (family.cversion, family.pzxid)
         self.journal.changes.append(_change((_CREATED, path, acl, up.traits.acl, node, up, before)))
-        self.bear(key_of(above), family, path, key_of(path), name, node)
+        self.bear(key_of(above), family, len(path), key_of(path), name, node)
+        if owner:
+            self._own(path, owner)
         return node
 
-    def bear(self, above: int, family: Family, path: str, key: int, name: str, node: Znode) -> None:
-        """A new node takes its place; `above` and `key`: the parent's key, and its own, for the digest."""
-        self._note_growth(above, family)
-        zxid = node.czxid
+    def bear(self, above: int, family: Family, length: int, key: int, name: str, node: Znode) -> None:
+        """A new node takes its place; `above` and `key`: the parent's key, and its own, for the digest; `length`: of
+        its path."""
+        if family not in self.grown:
+            self._note_growth(above, family)
+        zxid, data = node.czxid, node.data or b""
         family.cversion += 1
         family.pzxid = zxid
-        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(node.data or b"")
+        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(data)
         self._total = (self._total + key * weight) & MASK64
-        self._link(path, name, family, node)
+        family.children[name] = node
+        if family.sorted is not None:
+            family.sorted.add(name)
+        self._count += 1
+        self.bytes += length + len(data)
 
     def delete(self, path: str, zxid: int) -> None:
         """Remove a node that has no children."""
@@ -279,8 +287,7 @@ class DataTree:
                     self._forget(path, node)
                     self._unlink(path, name, family, node)
                 else:
-                    self._total = (self._total + key_of(path) * weigh(node)) & MASK64
-                    self._link(path, name, family, node)
+                    self._come_back(path, name, family, node)
             elif change.kind is _DATA:
                 self.write(key_of(path), node, *change.before)
             else:
@@ -316,6 +323,17 @@ class DataTree:
             if len(self.grown) >= NOTED_MAX:
                 self.settle()
             self.grown[family] = (key, family.cversion, family.pzxid)
+
+    def _come_back(self, path: str, name: str, family: Family, node: Znode) -> None:
+        """A node that was deleted is where it was."""
+        self._total = (self._total + key_of(path) * weigh(node)) & MASK64
+        family.children[name] = node
+        if family.sorted is not None:
+            family.sorted.add(name)
+        self._count += 1
+        self.bytes += len(path) + len(node.data or b"")
+        if node.traits.owner:
+            self._own(path, node.traits.owner)
 
     def _wear(self, path: str, node: Znode, traits: Traits) -> None:
         """The node has other traits from now on."""
@@ -370,15 +388,6 @@ class DataTree:
         """The family of a node that has had no child yet."""
         up.family = Family(up.czxid)
         return up.family
-
-    def _link(self, path: str, name: str, family: Family, node: Znode) -> None:
-        family.children[name] = node
-        if family.sorted is not None:
-            family.sorted.add(name)
-        self._count += 1
-        self.bytes += len(path) + len(node.data or b"")
-        if node.traits.owner:
-            self._own(path, node.traits.owner)
 
     def _own(self, path: str, owner: int) -> None:
         """Index a node that goes by itself."""
