@@ -44,7 +44,7 @@ from typing import Any, NamedTuple
 from sortedcontainers import SortedSet  # type: ignore[import-untyped]
 
 from grades.cassandra_work import Arrived, Job, Seen, TransactionWriter, cut, job_values, stroke
-from grades.store import Forgotten, Piece, Remembered, StoreError
+from grades.store import BadCopy, Forgotten, Piece, Remembered, StoreError
 from grades.table import digest
 
 try:
@@ -57,7 +57,7 @@ try:
     from cassandra.connection import ConnectionException
     from cassandra.policies import FallthroughRetryPolicy, RoundRobinPolicy
     from cassandra.protocol import ErrorMessage
-    from cassandra.query import BatchStatement, BatchType, SimpleStatement, tuple_factory
+    from cassandra.query import BatchStatement, BatchType, tuple_factory
 except DependencyException as error:  # built without libev, on a Python without asyncore
     raise StoreError("this build of the Cassandra driver has no event loop; install a wheel of it, or libev") from error
 
@@ -69,40 +69,40 @@ KEYSPACE = re.compile(r"[A-Za-z0-9_]{1,48}")
 SYNCED = ("batch", "group")
 
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS grade (id int PRIMARY KEY, events frozen<list<int>>)",
-    "CREATE TABLE IF NOT EXISTS client (client text PRIMARY KEY, number bigint, n bigint)",
+    "CREATE TABLE IF NOT EXISTS {}.grade (id int PRIMARY KEY, events frozen<list<int>>)",
+    "CREATE TABLE IF NOT EXISTS {}.client (client text PRIMARY KEY, number bigint, n bigint)",
     # Of these two a row that was removed and comes back does no harm: nothing points there any more.
-    "CREATE TABLE IF NOT EXISTS request (stroke bigint, n bigint, client text, number bigint, result text,"
+    "CREATE TABLE IF NOT EXISTS {}.request (stroke bigint, n bigint, client text, number bigint, result text,"
     " PRIMARY KEY (stroke, n)) WITH gc_grace_seconds = 0",
-    "CREATE TABLE IF NOT EXISTS work (owner uuid, slot int, part int, body text,"
+    "CREATE TABLE IF NOT EXISTS {}.work (owner uuid, slot int, part int, body text,"
     " PRIMARY KEY ((owner, slot), part)) WITH gc_grace_seconds = 0",
-    "CREATE TABLE IF NOT EXISTS copy (one int PRIMARY KEY, version bigint, owner uuid, parts int, database text,"
+    "CREATE TABLE IF NOT EXISTS {}.copy (one int PRIMARY KEY, version bigint, owner uuid, parts int, database text,"
     " applied bigint, digest text, forgotten bigint)",
 )
 WRITE = {
-    "put": "INSERT INTO grade (id, events) VALUES (?, ?) USING TIMESTAMP ?",
-    "remember": "INSERT INTO request (stroke, n, client, number, result) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
-    "keep": "INSERT INTO client (client, number, n) VALUES (?, ?, ?) USING TIMESTAMP ?",
+    "put": "INSERT INTO {}.grade (id, events) VALUES (?, ?) USING TIMESTAMP ?",
+    "remember": "INSERT INTO {}.request (stroke, n, client, number, result) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
+    "keep": "INSERT INTO {}.client (client, number, n) VALUES (?, ?, ?) USING TIMESTAMP ?",
 }
 REMOVE = {
-    "delete": "DELETE FROM grade USING TIMESTAMP ? WHERE id = ?",
-    "forget": "DELETE FROM request USING TIMESTAMP ? WHERE stroke = ?",
-    "drop": "DELETE FROM client USING TIMESTAMP ? WHERE client = ?",
+    "delete": "DELETE FROM {}.grade USING TIMESTAMP ? WHERE id = ?",
+    "forget": "DELETE FROM {}.request USING TIMESTAMP ? WHERE stroke = ?",
+    "drop": "DELETE FROM {}.client USING TIMESTAMP ? WHERE client = ?",
 }
 OTHER = {
-    "rows": "SELECT id, events FROM grade WHERE id IN ?",
-    "stage": "INSERT INTO work (owner, slot, part, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
-    "staged": "SELECT body FROM work WHERE owner = ? AND slot = ? AND part = ?",
-    "unstage": "DELETE FROM work USING TIMESTAMP ? WHERE owner = ? AND slot = ?",
-    "ids": "SELECT id FROM grade",
-    "requests": "SELECT client, number, n, result FROM request",
-    "clients": "SELECT client, number, n FROM client",
-    "places": "SELECT DISTINCT owner, slot FROM work",
-    "create": "INSERT INTO copy (one, version, owner, parts, database, applied, digest, forgotten)"
+    "rows": "SELECT id, events FROM {}.grade WHERE id IN ?",
+    "stage": "INSERT INTO {}.work (owner, slot, part, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "staged": "SELECT body FROM {}.work WHERE owner = ? AND slot = ? AND part = ?",
+    "unstage": "DELETE FROM {}.work USING TIMESTAMP ? WHERE owner = ? AND slot = ?",
+    "ids": "SELECT id FROM {}.grade",
+    "requests": "SELECT client, number, n, result FROM {}.request",
+    "clients": "SELECT client, number, n FROM {}.client",
+    "places": "SELECT DISTINCT owner, slot FROM {}.work",
+    "create": "INSERT INTO {}.copy (one, version, owner, parts, database, applied, digest, forgotten)"
     " VALUES (0, 0, ?, 0, '', 0, ?, 0) IF NOT EXISTS",
-    "copy": "SELECT version, owner, parts, database, applied, digest, forgotten FROM copy WHERE one = 0",
-    "commit": "UPDATE copy SET version = ?, owner = ?, parts = ?, database = ?, applied = ?, digest = ?, forgotten = ?"
-    " WHERE one = 0 IF version = ?",
+    "copy": "SELECT version, owner, parts, database, applied, digest, forgotten FROM {}.copy WHERE one = 0",
+    "commit": "UPDATE {}.copy SET version = ?, owner = ?, parts = ?, database = ?, applied = ?, digest = ?,"
+    " forgotten = ? WHERE one = 0 IF version = ?",
 }
 
 logging.getLogger("cassandra").addHandler(logging.NullHandler())  # its warnings are for whoever sets up logging
@@ -169,10 +169,12 @@ class CassandraStore:
                 "set commitlog_sync: batch in its cassandra.yaml"
             )
         replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
-        session.execute(f"""CREATE KEYSPACE IF NOT EXISTS "{name}" WITH replication = {replication}""")
+        keyspace = f'"{name}"'
+        session.execute(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}")
         for table in SCHEMA:
-            session.execute(SimpleStatement(table, keyspace=name))
-        self._cql = {key: session.prepare(cql, keyspace=name) for key, cql in (WRITE | REMOVE | OTHER).items()}
+            session.execute(table.format(keyspace))
+        everything = (WRITE | REMOVE | OTHER).items()
+        self._cql = {key: session.prepare(cql.format(keyspace)) for key, cql in everything}
 
         self._copy = self._committed()
         for jobs in self._staged(self._copy):
@@ -365,14 +367,14 @@ class CassandraStore:
         pieces = iter(pieces)
         head = next(pieces, Piece())
         if not head.database or (self.database and head.database != self.database):
-            raise StoreError(f"{self._where}: what came is no copy of this database")
+            raise BadCopy(f"{self._where}: what came is no copy of this database")
         if head.applied < self.applied:
-            raise StoreError(f"{self._where}: a copy at {head.applied} came, and this one is at {self.applied}")
+            raise BadCopy(f"{self._where}: a copy at {head.applied} came, and this one is at {self.applied}")
         came = Arrived()
         with self._telling():
             parts = self._stage(chain(came.jobs(pieces), self._others(came)))
             if not came.whole or digest(came.sum) != head.digest:
-                raise StoreError(f"{self._where}: the copy that came is not whole")
+                raise BadCopy(f"{self._where}: the copy that came is not whole")
             forgotten = min((request.n for request in came.requests.values()), default=head.applied + 1) - 1
             copy = self._next(
                 parts, database=head.database, applied=head.applied, digest=head.digest, forgotten=forgotten

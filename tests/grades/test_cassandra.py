@@ -164,61 +164,83 @@ def test_what_cannot_be_opened_is_one_line(node: cassandra.Node, monkeypatch: py
 def test_a_killed_process_leaves_data_and_number_that_agree(node: cassandra.Node) -> None:
     source, model = random.Random(5), Model()
     for batch in (1, 20, 100):
-        with working(node, "killed", batch) as worker:
+        with Worker(node, "killed", batch) as worker:
             # The moment is of no importance to what must hold, so any will do.
-            threading.Timer(source.uniform(0.0, 0.3), worker.send_signal, (signal.SIGKILL,)).start()
-            follow(node, "killed", worker, model)
-            assert worker.wait() == -signal.SIGKILL
+            threading.Timer(source.uniform(0.0, 0.3), worker.process.kill).start()
+            worker.wait_end()
+            assert worker.process.returncode == -signal.SIGKILL
+        worker.check(model)
 
 
 def test_a_killed_cassandra_leaves_data_and_number_that_agree(node: cassandra.Node) -> None:
-    with working(node, "crashed", 20) as worker:
-        threading.Timer(random.Random(6).uniform(0.3, 0.6), node.kill).start()
-        said = follow(node, "crashed", worker, Model(), node.start)
-        assert worker.wait() != 0 and "StoreError" in said, said
+    with Worker(node, "crashed", 20) as worker:
+        killing = threading.Timer(0.3, node.kill)
+        killing.start()
+        worker.wait_end()
+        assert worker.process.returncode == 1 and "StoreError: keyspace crashed of" in worker.complaint
+        killing.join()
+    node.start()
+    worker.check(Model())
 
 
-def working(node: cassandra.Node, name: str, batch: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.grades.writer", str(batch), str(node.port), name],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Worker:
+    """A process that writes and writes (tests.grades.writer). It has begun."""
 
+    def __init__(self, node: cassandra.Node, name: str, batch: int) -> None:
+        self._node, self._name = node, name
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.grades.writer", str(batch), str(node.port), name],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None and self.process.stderr is not None
+        self._out, self._err = self.process.stdout, self.process.stderr
+        self._committed = [self._out.readline()]
+        self.complaint = ""
 
-def follow(
-    node: cassandra.Node,
-    name: str,
-    worker: "subprocess.Popen[str]",
-    model: Model,
-    between: Callable[[], None] = lambda: None,
-) -> str:
-    """Reads what a writer says until it ends, and looks at what it leaves."""
-    said, complaint = worker.communicate()
-    committed = [0, *map(int, said.split())]
-    between()
-    with closing(opened(node, name)) as store:
-        assert store.applied >= max(committed[-1], model.n)
-        while model.n < store.applied:
-            model.execute(entry(model.n + 1))
-        agree(store, model)
-        kept = [request.n for piece in store.dump() for request in piece.requests]
-        assert kept == list(range(1, store.applied + 1)), "far fewer than are ever forgotten"
-    return complaint
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.process:  # closes its pipes
+            self.process.kill()
+
+    def wait_end(self) -> None:
+        self._committed += self._out.readlines()
+        self.complaint = self._err.read()
+        self.process.wait()
+
+    def check(self, model: Model) -> None:
+        """What it committed is there, and goes with the number; `model` comes to that number, too."""
+        with closing(opened(self._node, self._name)) as store:
+            assert store.applied >= int(self._committed[-1]) > model.n
+            while model.n < store.applied:
+                model.execute(entry(model.n + 1))
+            agree(store, model)
+            kept = [request.n for piece in store.dump() for request in piece.requests]
+            assert kept == list(range(1, store.applied + 1)), "far fewer than are ever forgotten"
 
 
 def test_three_database_servers_in_three_keyspaces_stay_equal(node: cassandra.Node) -> None:
-    """Whatever is killed: a database server, then the Cassandra below all of them."""
+    """Whatever is killed: a database server, then the Cassandra below all of them, which ends whoever writes to it."""
     with running(options=("--store", "cassandra", "--cassandra", f"127.0.0.1:{node.port}")) as world:
 
         async def crashes() -> None:
             async with world.load(world.everywhere(2)) as load:
-                world.fleet.kill("db2")
+                world.fleet.kill(world.fleet.leader())
                 await load.progress()
+                was = set(world.fleet.running())
                 node.kill()
+                async with asyncio.timeout(cassandra.READY_S):
+                    while not (ended := was - set(world.fleet.running())):
+                        await asyncio.sleep(0.02)
+                for name in ended:
+                    assert f"keyspace {name} of 127.0.0.1:{node.port}" in world.fleet.log_tail(name)
+                await asyncio.to_thread(node.start)
+                await asyncio.to_thread(world.heal)
+                await load.progress()
 
         asyncio.run(crashes())
-        node.start()
         assert world.check().acknowledged > 0
