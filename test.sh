@@ -7,6 +7,7 @@
 #   ./test.sh cluster    real processes, killed for real, and under fire (tests/robustness)
 #   ./test.sh proof      everything at full length, about 90 minutes; `proof --short`: a little of it (docs/proof.md)
 #   ./test.sh kazoo      kazoo's own test suite against our nodes, some minutes; `kazoo test_lock`: a module of it
+#   ./test.sh cassandra  the grade database on a real Apache Cassandra, which it fetches first (tools/cassandra.sh)
 #   ./test.sh bars       the measured bars of deployment, kills, recovery, and sessions by the thousand
 #   ./test.sh compare    the same loads on Apache ZooKeeper and etcd, where they are installed (docs/speed.md)
 # What follows the part goes to pytest: ./test.sh quick -k multi
@@ -22,7 +23,7 @@ static() {
     "$bin/mypy"
 }
 real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py
-    tests/grades/test_{checkpoints,commands,coordination,graceful,log,server_crashes,simple}.py)
+    tests/grades/test_{cassandra,checkpoints,commands,coordination,graceful,log,server_crashes,simple}.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
 
 part=${1:-all}
@@ -34,6 +35,7 @@ case $part in
     cluster) run --dist loadfile "${real[@]}" "$@" ;;
     proof) "$bin/python" tools/proof.py "$@" ;;
     kazoo) "$bin/python" -m tests.interop kazoo "$@" ;;
+    cassandra) tools/cassandra.sh && run --dist loadfile -m cassandra tests/grades "$@" ;;
     bars) "$bin/python" -m bench bars ;;
     compare) "$bin/python" -m bench compare "$@" ;;
     all)
@@ -42,7 +44,7 @@ case $part in
         "$bin/python" -m bench regress  # warns only: does an operation cost more CPU than it did?
         ;;
     *)
-        echo "test.sh: no such part: $part; one of quick check sim cluster proof kazoo bars compare, or none for all" >&2
+        echo "test.sh: no such part: $part; one of quick check sim cluster proof kazoo cassandra bars compare, or none for all" >&2
         exit 2
         ;;
 esac
