@@ -11,7 +11,6 @@ Nothing here runs in the servers. Used by deploy.sh, the demo, the bars and the 
         fleet.kill(fleet.leader())
 """
 
-import shutil
 import signal
 import sys
 import time
@@ -165,11 +164,6 @@ class Fleet:
 
     def resume(self, name: str) -> None:
         self._signal(name, signal.SIGCONT)
-
-    def wipe(self) -> None:
-        """Kills all servers and removes their copies; what is in the ensemble stays."""
-        self.kill()
-        shutil.rmtree(self.folder)
 
     # ---- watching
 
