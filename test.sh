@@ -23,7 +23,7 @@ static() {
     "$bin/mypy"
 }
 real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py
-    tests/grades/test_{cassandra,checkpoints,commands,coordination,graceful,log,server_crashes,simple}.py)
+    tests/grades/test_{cassandra,checkpoints,commands,coordination,graceful,log,majority,server_crashes,simple}.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
 
 part=${1:-all}
