@@ -20,13 +20,17 @@ FAILOVER_S = 15.0
 LOG_LINES = 20
 
 
-def prepare(ensemble: Ensemble, servers: int) -> Fleet:
-    """The servers beside an ensemble, made where there are none. EnsembleError when there are not so many."""
+def prepare(ensemble: Ensemble, servers: int, cassandra: str | None = None) -> Fleet:
+    """The servers beside an ensemble, made where there are none; their copies are in the Cassandra at host:port, if one
+    is given. EnsembleError when there are not so many, or their copies are elsewhere."""
+    options = () if cassandra is None else ("--store", "cassandra", "--cassandra", cassandra)
     if not Fleet.beside(ensemble):
-        return Fleet.create(ensemble, servers)
+        return Fleet.create(ensemble, servers, options)
     fleet = Fleet.open(ensemble)
     if len(fleet.names) != servers:
         raise EnsembleError(f"{fleet.folder} has {len(fleet.names)} database servers, not {servers}; wipe it first")
+    if cassandra is not None and fleet.options != options:
+        raise EnsembleError(f"{fleet.folder} has servers whose copies are not at {cassandra}; wipe it first")
     return fleet
 
 

@@ -54,6 +54,9 @@ def test_a_second_call_shows_what_runs(place: Place) -> None:
     assert [place.fleet.pid(name) for name in place.fleet.names] == before and None not in before
     other = place.deploy("3", "--grades", "5")
     assert other.returncode == 1 and "has 3 database servers, not 5" in other.stderr and other.stderr.count("\n") == 1
+    elsewhere = place.deploy("3", "--grades", "3", "--cassandra", "127.0.0.1:9042")
+    assert elsewhere.returncode == 1 and "whose copies are not at 127.0.0.1:9042; wipe it first" in elsewhere.stderr
+    assert place.deploy("3", "--cassandra", "127.0.0.1:9042").returncode == 2
     with pytest.raises(EnsembleError, match="holds database servers already"):
         Fleet.create(place.fleet.ensemble, 3)
 

@@ -63,11 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--observers", type=int, default=0, help="so many more nodes without a vote")
     parser.add_argument("--observer", action="store_true", help="of add: the node gets no vote")
     parser.add_argument("--grades", type=int, metavar="M", help="and M servers of the replicated grade database")
+    parser.add_argument("--cassandra", metavar="HOST:PORT", help="with --grades: where they keep their copies")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="of status")
     given = parser.parse_args(argv)
     try:
         if number(given.what) >= 0:
-            return deploy(Path(given.dir), number(given.what), given.base_port, given.observers, given.grades)
+            if given.cassandra is not None and given.grades is None:
+                parser.error("--cassandra is where database servers keep their copies; say how many: --grades 3")
+            folder, nodes = Path(given.dir), number(given.what)
+            return deploy(folder, nodes, given.base_port, given.observers, given.grades, given.cassandra)
         command = COMMANDS.get(given.what)
         if command is None:
             parser.error(f'no such command "{given.what}"{text.did_you_mean(given.what, COMMANDS)}')
@@ -90,9 +94,16 @@ def open_ensemble(folder: Path) -> Ensemble:
     return Ensemble.open(folder)
 
 
-def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0, grades: int | None = None) -> int:
+def deploy(
+    folder: Path,
+    nodes: int,
+    base_port: int | None,
+    observers: int = 0,
+    grades: int | None = None,
+    cassandra: str | None = None,
+) -> int:
     """Makes the ensemble if there is none, starts what is down, waits until all serve. `grades`: and so many servers
-    of the grade database."""
+    of the grade database, `cassandra`: where they keep their copies, if not in files."""
     began = time.monotonic()
     if (folder / "ensemble.json").exists():
         ensemble = Ensemble.open(folder)
@@ -110,7 +121,7 @@ def deploy(folder: Path, nodes: int, base_port: int | None, observers: int = 0, 
     if grades is not None:
         from grades import deploying
 
-        fleet = deploying.prepare(ensemble, grades)
+        fleet = deploying.prepare(ensemble, grades, cassandra)
         started += fleet.start()
     verdict = show(ensemble.wait_healthy())
     if grades is not None:
