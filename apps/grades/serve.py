@@ -129,7 +129,8 @@ async def serve(options: Options, store: Store, kind: str) -> int:
     """Until told to stop. Refused."""
     server = Server(options, store)
     door = grpc.aio.server(options=SERVER_OPTIONS)
-    add_GradesServicer_to_server(GradesService(server, kind), door)
+    service = GradesService(server, kind)
+    add_GradesServicer_to_server(service, door)
     checks = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, door)
     try:
@@ -147,6 +148,7 @@ async def serve(options: Options, store: Store, kind: str) -> int:
         log.info("stopping")
     finally:
         telling.cancel()
+        service.stop()
         await door.stop(GRACE_S)
         await server.copy.close()
     if not living.cancelled():

@@ -39,6 +39,7 @@ OUTCOME = "grades-outcome"  # trailing metadata of a stream that ended: whether 
 
 R = TypeVar("R")
 T = TypeVar("T")
+Pipe = asyncio.Queue[Any]  # what was taken in; then None, or the Trouble that ends it
 Context = grpc.aio.ServicerContext[Any, Any]
 UNKNOWN = (Code.FORGOTTEN,)
 
@@ -73,6 +74,12 @@ class GradesService(GradesServicer):
         self._client = f"{server.options.name}-{uuid.uuid4().hex[:12]}"  # for writes without a request id
         self._number = 0
         self._fetches = asyncio.Semaphore(FETCHES_MAX)
+        self._pipes: dict[Pipe, None] = {}  # the open ones
+
+    def stop(self) -> None:
+        """Every stream ends when it has answered what it can."""
+        for pipe in self._pipes:
+            pipe.put_nowait(Trouble("the server stops", unknown=False))
 
     # --- clients
 
@@ -81,7 +88,7 @@ class GradesService(GradesServicer):
     ) -> AsyncIterator[pb.ExecuteAnswer]:
         shown = 0  # the newest entry that an answer of this stream came from
         try:
-            async with aclosing(ahead(requests, lambda request: self._ask(request.statements))) as messages:
+            async with aclosing(self._ahead(requests, lambda request: self._ask(request.statements))) as messages:
                 async for one in messages:
                     shown = await self._answer(one, shown)
                     yield one.answer
@@ -167,7 +174,7 @@ class GradesService(GradesServicer):
         self, requests: AsyncIterator[pb.ForwardRequest], context: Context
     ) -> AsyncIterator[pb.ForwardAnswer]:
         try:
-            async with aclosing(ahead(requests, self._forwarded)) as groups:
+            async with aclosing(self._ahead(requests, self._forwarded)) as groups:
                 async for group in groups:
                     yield answer_of(await group.done)
         except Trouble as trouble:
@@ -194,6 +201,39 @@ class GradesService(GradesServicer):
         async with self._fetches, aclosing(pieces(server.copy, request.after)) as found:
             async for piece in found:
                 yield piece
+
+    # --- both
+
+    async def _ahead(self, requests: AsyncIterator[R], take: Callable[[R], T | None]) -> AsyncGenerator[T, None]:
+        """What `take` makes of each request as soon as it comes, in order. With the first Trouble all ends: nothing
+        may enter the line behind what was refused."""
+        made: Pipe = asyncio.Queue()
+        room = asyncio.Semaphore(MESSAGES_MAX)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    one = take(request)
+                    if one is not None:
+                        await room.acquire()
+                        made.put_nowait(one)
+            except Trouble as trouble:
+                made.put_nowait(trouble)
+            finally:
+                made.put_nowait(None)
+
+        self._pipes[made] = None
+        reading = asyncio.ensure_future(read())
+        try:
+            while (one := await made.get()) is not None:
+                if isinstance(one, Trouble):
+                    raise one
+                yield one
+                room.release()
+            await reading
+        finally:
+            reading.cancel()
+            del self._pipes[made]
 
     # --- everybody
 
@@ -226,36 +266,6 @@ class GradesService(GradesServicer):
             address = servers[name].address if name in servers else ""
             reply.servers.add(name=name, address=address, checkpoint=checkpoints.get(name, 0))
         return reply
-
-
-async def ahead(requests: AsyncIterator[R], take: Callable[[R], T | None]) -> AsyncGenerator[T, None]:
-    """What `take` makes of each request as soon as it comes, in order. With the first Trouble all ends: nothing may
-    enter the line behind what was refused."""
-    made: asyncio.Queue[T | Trouble | None] = asyncio.Queue()
-    room = asyncio.Semaphore(MESSAGES_MAX)
-
-    async def read() -> None:
-        try:
-            async for request in requests:
-                one = take(request)
-                if one is not None:
-                    await room.acquire()
-                    made.put_nowait(one)
-        except Trouble as trouble:
-            made.put_nowait(trouble)
-        finally:
-            made.put_nowait(None)
-
-    reading = asyncio.ensure_future(read())
-    try:
-        while (one := await made.get()) is not None:
-            if isinstance(one, Trouble):
-                raise one
-            yield one
-            room.release()
-        await reading
-    finally:
-        reading.cancel()
 
 
 async def _end(context: Context, trouble: Trouble) -> None:
