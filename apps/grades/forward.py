@@ -51,6 +51,7 @@ class Forwarder:
 
     async def run(self, roster: Roster) -> None:
         """Until cancelled."""
+        told = ""
         while True:
             leader = roster.leader
             if leader is None or leader.name == self._name:
@@ -58,7 +59,9 @@ class Forwarder:
                 continue
             trouble = await self._talk_while(leader, roster)
             self._writes.give_back(trouble)
-            log.info("no way to the leader %s any more: %s", leader.name, trouble)
+            if told != f"{leader.name}: {trouble}":
+                told = f"{leader.name}: {trouble}"
+                log.info("no way to the leader %s", told)
             await asyncio.sleep(PAUSE_S)
 
     async def _talk_while(self, leader: Leader, roster: Roster) -> str:

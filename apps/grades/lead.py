@@ -21,7 +21,7 @@ from zooweeper_client.aio import Client
 
 from grades.copy import Copy
 from grades.layout import BATCH_BYTES_MAX, MAX_BATCH, Paths
-from grades.log import Appender, Follower
+from grades.log import Appender, Deposed, Follower
 from grades.roster import Checkpoints, Roster, change_of
 from grades.table import Result
 from grades.trim import trim
@@ -64,6 +64,7 @@ class Leadership:
         self.serving = True
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_leader())
                 tasks.create_task(self._checkpoints.run())
                 tasks.create_task(self._append())
                 tasks.create_task(self._apply())
@@ -85,6 +86,14 @@ class Leadership:
         """Another server tells how far its copy is."""
         self._applied[server] = upto
         self._progress.set()
+
+    async def _watch_leader(self) -> None:
+        """Somebody may have deleted /mydb/leader, and another one leads: we would apply nothing any more and hold up
+        the trimming of the log."""
+        await self._roster.read()
+        while self._roster.token == self.token:
+            await self._roster.change()
+        raise Deposed("/leader is not ours any more")
 
     async def _append(self) -> None:
         while True:

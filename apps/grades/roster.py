@@ -77,17 +77,18 @@ class Roster(Watched):
         self._paths = paths
         self.servers: dict[str, Server] = {}
         self.leader: Leader | None = None
+        self.token = 0  # of that leader
 
     async def read(self) -> None:
-        found, servers = await asyncio.gather(self._leader(), self._children(self._paths.servers))
-        self.leader = found
+        (self.leader, self.token), servers = await asyncio.gather(self._leader(), self._children(self._paths.servers))
         self.servers = {name: Server.decode(data) for name, data in servers.items()}
 
-    async def _leader(self) -> Leader | None:
+    async def _leader(self) -> tuple[Leader | None, int]:
         try:
-            return Leader.decode((await self._zk.get(self._paths.leader))[0])
+            data, stat = await self._zk.get(self._paths.leader)
         except NoNode:
-            return None
+            return None, 0
+        return Leader.decode(data), stat.czxid
 
 
 class Checkpoints(Watched):

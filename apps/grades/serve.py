@@ -81,8 +81,15 @@ def open_store(options: argparse.Namespace) -> Store:
         return SqliteStore(options.data / "data.db")
     from grades.cassandra import CassandraStore
 
-    host, _, port = options.cassandra.rpartition(":")
-    return CassandraStore(host, int(port), options.name)
+    host, port = _host_port("--cassandra", options.cassandra)
+    return CassandraStore(host, port, options.name)
+
+
+def _host_port(option: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{option} {text!r}: expected HOST:PORT")
+    return host, int(port)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,9 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not is_name(value):
                 raise ValueError(f"{name} {value!r}: letters, digits and . _ -, at most 64")
         parse_hosts(options.hosts)
-        _, _, port = options.listen.rpartition(":")
-        if not (port.isdigit() and 0 < int(port) < 65536):
-            raise ValueError(f"--listen {options.listen!r}: expected HOST:PORT")
+        for name, value in (("--listen", options.listen), ("--cassandra", options.cassandra)):
+            _host_port(name, value)
         made = Options(
             options.name, options.hosts, options.listen, options.db, options.answer == "majority",
             options.session_timeout,
