@@ -14,12 +14,12 @@ So a transaction takes the copy from version v to v + 1 in three steps:
        commit: whole or not at all, on disk, and known for certain to whoever opens the store next
     3. the work is done: written to grade, request and client, in any order
 
-A crash before 2 has changed nothing. After a crash after 2, the next open does the work before it reads anything. Doing
-it twice is doing it once, and so is a write that was given up and arrives a day later: what version v writes carries
-the timestamp 2v + 1 (what it removes 2v), never a clock's, and is the same bytes each time. In every row the highest
-version wins, in whatever order they come. That is also why a list is frozen, one value: a list of cells would get new
-cells each time it is written, and none when it is empty, which Cassandra takes for null.
-And it is why nothing is written as a logged batch: one that is cut off shows its half until somebody replays the rest.
+A crash before 2 has changed nothing. After a crash later, the next open does the work, again or for the first time,
+before it reads anything. A write may so come twice, or a day late, from a request that was given up or a process that
+slept. It does no harm: what version v writes carries the timestamp 2v + 1 (what it removes 2v), never a clock's, and is
+the same bytes each time; so in every row the highest version wins, in whatever order they come. That is why a list is
+frozen, one value: a list of cells would get new cells each time it is written, and an empty one would be null. And a
+logged batch would be no shorter way: one that is cut off shows its half until somebody replays the rest.
 
 Two processes cannot both go on: open takes a version, so the next commit of whoever held the keyspace before fails.
 
@@ -50,7 +50,7 @@ from grades.table import digest
 try:
     from cassandra import ConsistencyLevel, DependencyException, DriverException
 except ImportError as error:
-    raise StoreError("Cassandra needs its driver: pip install 'zooweeper[cassandra]'") from error
+    raise StoreError("Cassandra needs its driver: pip install -e '.[cassandra]'") from error
 try:
     from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
     from cassandra.concurrent import execute_concurrent
@@ -65,6 +65,7 @@ IDS = 50  # rows of one query, each perhaps of 10,000 events
 CONCURRENCY = 64  # writes under way at a time
 TIMEOUT_S = 30.0  # of one request; Cassandra itself gives up much earlier
 EVER = 2**62  # a timestamp above all others
+DAMAGED = "somebody else has removed rows; drop the keyspace, and the server fetches a copy from another one"
 KEYSPACE = re.compile(r"[A-Za-z0-9_]{1,48}")
 SYNCED = ("batch", "group")
 
@@ -186,8 +187,9 @@ class CassandraStore:
         clients = sorted(map(Forgotten._make, self._run("clients")), key=lambda one: one.n)
         self._clients = {client.client: client for client in clients}
 
+        places = list(self._run("places"))  # of those before us: who comes after us has others
         self._swap(self._next(0, owner=uuid.uuid4()))
-        for place in self._run("places"):
+        for place in places:
             self._run("unstage", EVER, *place)
 
     def _committed(self) -> Copy:
@@ -245,7 +247,7 @@ class CassandraStore:
         queries = [(self._cql["rows"], (unread[at : at + IDS],)) for at in range(0, len(unread), IDS)]
         images |= {id: list(events) for rows in self._concurrently(queries, 4) for id, events in rows}
         if len(images) != len(wanted):
-            raise StoreError(f"{self._where}: rows are gone that nobody here removed; start with an empty keyspace")
+            raise StoreError(f"{self._where}: {DAMAGED}")
         return {id: images[id] for id in wanted}
 
     # --- writing
@@ -305,7 +307,10 @@ class CassandraStore:
     def _staged(self, copy: Copy) -> Iterator[list[Job]]:
         """What step 1 staged for this version."""
         for part in range(copy.parts):
-            yield json.loads(self._run("staged", copy.owner, copy.slot, part).one()[0])
+            found = self._run("staged", copy.owner, copy.slot, part).one()
+            if found is None:
+                raise StoreError(f"{self._where}: {DAMAGED}")
+            yield json.loads(found[0])
 
     def _run(self, key: str, *values: Any) -> Any:
         return self._session.execute(self._cql[key], values)

@@ -123,6 +123,29 @@ def test_who_opens_it_takes_it_over(node: cassandra.Node) -> None:
             assert second.rows() == [(1, [1, 3])]
 
 
+def test_who_opens_it_does_not_touch_what_the_next_one_commits(node: cassandra.Node) -> None:
+    from grades.cassandra import CassandraStore
+
+    model, requests = Model(), [entry(n) for n in range(1, 6)]
+    swap = CassandraStore._swap
+
+    def and_sleep(store: CassandraStore, *arguments: Any) -> None:
+        swap(store, *arguments)
+        patch.undo()
+        with closing(opened(node, "slow")) as other:  # commits, and dies before it has done its work
+            other._session = Cut(other._session, 2, executed=False)
+            with pytest.raises(StoreError, match="OperationTimedOut"):
+                run(other, requests)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CassandraStore, "_swap", and_sleep)
+        opened(node, "slow").close()
+    with closing(opened(node, "slow")) as store:
+        for request in requests:
+            model.execute(request)
+        agree(store, model)
+
+
 def test_reads_never_see_half_a_transaction(node: cassandra.Node) -> None:
     done = threading.Event()
     with closing(opened(node, "whole")) as store:
