@@ -35,7 +35,7 @@ if ! compgen -G ".interop/cassandra/cassandra-all-*.jar" >/dev/null; then
     work=$(mktemp -d .interop/cassandra.XXXXXX)
     trap 'rm -rf "$work"' EXIT
     echo "cassandra: fetching it with Maven (once)" >&2
-    mvn -B -q -f tests/interop/cassandra/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+    mvn -B -q -Dstyle.color=never -f tests/interop/cassandra/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
         "-DoutputDirectory=$PWD/$work/jars" >&2 || fail "Maven could not fetch it; see its lines above"
     compgen -G "$work/jars/cassandra-all-*.jar" >/dev/null || fail "Maven brought no cassandra-all"
     rm -rf .interop/cassandra
