@@ -1,6 +1,7 @@
 """Nothing dies: one request, many to one server, many to several servers."""
 
 import asyncio
+import contextlib
 import random
 
 from grades.client import Answer, Client, append, delete, put
@@ -9,6 +10,7 @@ from zooweeper_client.aio import Client as Coordination
 from tests.grades.world import World, append_some
 
 RAPID = 2_000
+TURNS = 100
 
 
 def test31_graceful_execution_single_request(world: World) -> None:
@@ -86,3 +88,18 @@ def test33_graceful_execution_requests_to_several_servers(world: World) -> None:
 
     asyncio.run(scenario())
     assert world.check().acknowledged == 2_400
+
+
+def test33_a_linearizable_read_at_any_server_is_never_old(world: World) -> None:
+    async def scenario() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(Client(address)) for address in world.each()]
+            for turn in range(TURNS):
+                writer, *readers = clients[turn % 3 :] + clients[: turn % 3]
+                await writer.put(300, [turn])
+                found = await asyncio.gather(*(one.get(300, consistency="linearizable") for one in readers))
+                assert found == [(turn,)] * 2, turn
+        world.ledger.exact[300] = (TURNS - 1,)
+
+    asyncio.run(scenario())
+    world.check()
