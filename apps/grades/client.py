@@ -251,7 +251,11 @@ class Client:
                 raise GradesError("NotConnected", f"{address}: {reason(error)}") from None
 
     def _numbered(self, statement: Statement | str) -> Statement:
-        made = Statement(text=statement) if isinstance(statement, str) else statement
+        made = Statement()
+        if isinstance(statement, str):
+            made.text = statement
+        else:
+            made.CopyFrom(statement)  # the caller may use it twice
         self.number += 1
         made.client, made.number = self.name, self.number
         return made

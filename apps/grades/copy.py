@@ -65,6 +65,11 @@ class Copy:
             self._keep(first, entries)
         return results
 
+    async def idle(self) -> None:
+        """Until everything that has begun is done, also what nobody waits for any more."""
+        async with self._busy:
+            pass
+
     async def sync(self) -> int:
         """Bring everything applied to the disk; up to which entry that is."""
         return await asyncio.shield(asyncio.ensure_future(self._sync()))

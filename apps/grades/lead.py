@@ -84,8 +84,9 @@ class Leadership:
 
     def has_applied(self, server: str, upto: int) -> None:
         """Another server tells how far its copy is."""
-        self._applied[server] = upto
-        self._progress.set()
+        if server in self._checkpoints.known:
+            self._applied[server] = upto
+            self._progress.set()
 
     async def _watch_leader(self) -> None:
         """Somebody may have deleted /mydb/leader, and another one leads: we would apply nothing any more and hold up

@@ -13,12 +13,15 @@ from zooweeper_client.exceptions import NoNode
 
 from grades.layout import Leader, Paths, Server, decode_number
 
+GATHER_S = 0.004  # all servers make their checkpoints at about the same time
+
 
 class Watched(ABC):
     """What is read again whenever something below some paths changes. Of one session."""
 
-    def __init__(self, zk: Client, *paths: str) -> None:
+    def __init__(self, zk: Client, *paths: str, gather_s: float = 0.0) -> None:
         self._zk = zk
+        self._gather_s = gather_s  # changes that come so soon after each other are read together
         self._below = paths
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()  # one for each change
@@ -38,6 +41,7 @@ class Watched(ABC):
                     changed, self._changed = self._changed, asyncio.Event()
                     changed.set()
                     await self._wake.wait()
+                    await asyncio.sleep(self._gather_s)
         finally:
             for watch in watches:
                 watch.close()
@@ -95,7 +99,7 @@ class Checkpoints(Watched):
     """Up to where every server that was ever seen has the log on its disk."""
 
     def __init__(self, zk: Client, paths: Paths) -> None:
-        super().__init__(zk, paths.checkpoints)
+        super().__init__(zk, paths.checkpoints, gather_s=GATHER_S)
         self._path = paths.checkpoints
         self.known: dict[str, int] = {}
 

@@ -224,6 +224,7 @@ class Server:
         last = (await look(zk, paths, linearizable=True)).head.last
         if self.copy.applied > last:
             raise Refused(f"this copy has {self.copy.applied} entries and the log {last}: the log has lost some")
+        await self._wait_for_name(zk)
         await self._announce(zk, await self.copy.sync())  # the truth, should the folder be an older or an empty one
         return database
 
@@ -263,17 +264,17 @@ class Server:
 
     async def _register(self, zk: Client, follower: Follower) -> None:
         """Count when the log is trimmed; then, with all that was in the log at that moment applied, be level."""
-        mine = self.paths.server(self.options.name)
-        registration = Registration(self.options.address, time.time(), level=False)
-        while True:
-            try:
-                await zk.create(mine, registration.encode(), ephemeral=True)
-                break
-            except NodeExists:
-                self.trouble = f"{self.options.name} is registered by an earlier session, which has not ended yet"
-                await until_gone(zk, mine)
+        mine, since = self.paths.server(self.options.name), time.time()
+        await zk.create(mine, Registration(self.options.address, since, level=False).encode(), ephemeral=True)
         await self._catch_up(follower, await follower.now())
-        await zk.set(mine, Registration(self.options.address, registration.since, level=True).encode())
+        await zk.set(mine, Registration(self.options.address, since, level=True).encode())
+
+    async def _wait_for_name(self, zk: Client) -> None:
+        """Until no session has registered our name: an earlier one of ours ends soon, another server's does not."""
+        mine = self.paths.server(self.options.name)
+        while await zk.exists(mine) is not None:
+            self.trouble = f"{self.options.name} is registered, by our session before or by another server of that name"
+            await until_gone(zk, mine)
 
     async def _catch_up(self, follower: Follower, last: int) -> None:
         while (applied := self.copy.applied) < last:
@@ -294,6 +295,7 @@ class Server:
             for way in ways:
                 way.cancel()
         self.writes.give_back("elected")
+        await self.copy.idle()  # the last batch we followed may still be on its way into the copy
         return token
 
     async def _apply(self, follower: Follower) -> None:
