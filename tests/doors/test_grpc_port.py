@@ -28,10 +28,15 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(main)
 
 
+def new_port() -> GrpcPort:
+    """One that knows no methods."""
+    return GrpcPort(lambda path, stream: None, asyncio.get_running_loop().call_soon)
+
+
 @asynccontextmanager
 async def port_and_client() -> AsyncIterator[tuple[GrpcPort, asyncio.StreamReader, asyncio.StreamWriter]]:
     """A port that knows no methods, and a bare connection to it that has its greeting."""
-    port, address = GrpcPort(lambda path, stream: None), free_address()
+    port, address = new_port(), free_address()
     await port.start(address)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     async with asyncio.timeout(10):
@@ -97,7 +102,7 @@ def test_a_port_that_is_taken_is_told() -> None:
     async def main() -> None:
         async with Rig() as rig:
             with pytest.raises(PortTaken, match=rig.address):
-                await GrpcPort(lambda path, stream: None).start(rig.config.me.grpc)
+                await new_port().start(rig.config.me.grpc)
 
     run(main())
 

@@ -93,9 +93,10 @@ class Link(asyncio.Protocol):
 class GrpcPort:
     """Everything between the sockets and the calls."""
 
-    def __init__(self, open: Open) -> None:
-        """`open` makes a call of a path."""
+    def __init__(self, open: Open, after_turn: Callable[[Callable[[], None]], object]) -> None:
+        """`open` makes a call of a path; `after_turn` is the gateway's."""
         self.open = open
+        self._after_turn = after_turn
         self._loop = asyncio.get_running_loop()
         self._links: dict[Link, None] = {}
         self._fresh: dict[SessionStream, float] = {}  # hello is not said yet; until when, the oldest first
@@ -161,7 +162,7 @@ class GrpcPort:
     def _plan(self) -> None:
         if not self._planned:
             self._planned = True
-            self._loop.call_soon(self._flush)
+            self._after_turn(self._flush)
 
     def _flush(self) -> None:
         """First what sessions put out, then what leaves of all that."""

@@ -53,7 +53,7 @@ class GrpcDoor:
 
     async def start(self) -> None:
         """Listen. PortTaken."""
-        port = GrpcPort(self._open)
+        port = GrpcPort(self._open, self._gateway.after_turn)
         await port.start(self._config.me.grpc)
         self._port = port
         self._tick()
