@@ -8,6 +8,7 @@ for the session's timeout.
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,7 @@ from grades.store import Store, StoreError
 DONE, USAGE, FOLDER, PORT = 0, 2, 3, 14
 GRACE_S = 0.5  # for streams to get their last answers
 STREAMS_MAX = 1_000
+YOUNG_OBJECTS = 20_000  # more than before are looked at by the garbage collector: a batch leaves some thousand behind
 SERVICE = "grades.v1.Grades"
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
@@ -144,6 +146,8 @@ async def serve(options: Options, store: Store, kind: str) -> int:
     except RuntimeError:
         return _complain(f"{options.address} is taken, or not an address of this machine", PORT)
     await door.start()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
     living = asyncio.ensure_future(server.run())
     telling = asyncio.ensure_future(_tell(server, checks))
     loop = asyncio.get_running_loop()

@@ -123,15 +123,17 @@ class GradesService(GradesServicer):
         return one
 
     def _sort(self, one: Asked, at: int, asked: pb.Statement) -> None:
-        linear = asked.consistency == pb.LINEARIZABLE
-        if asked.WhichOneof("kind") == "list":
+        kind = asked.WhichOneof("kind")
+        if kind == "list":
             after = asked.list.after if asked.list.HasField("after") else None
             limit = min(asked.list.limit or PAGE_ROWS, PAGE_ROWS_MAX)
-            one.queries.append(Query(at, None, after, limit, linear))
+            one.queries.append(Query(at, None, after, limit, asked.consistency == pb.LINEARIZABLE))
             return
-        statement = statement_of(asked)
+        if kind is None:
+            raise BadStatement("no statement")
+        statement = KINDS[kind](asked)
         if isinstance(statement, Select):
-            one.queries.append(Query(at, statement.id, None, PAGE_ROWS, linear))
+            one.queries.append(Query(at, statement.id, None, PAGE_ROWS, asked.consistency == pb.LINEARIZABLE))
             return
         client, number = asked.client, asked.number
         if not client:
@@ -282,14 +284,6 @@ KINDS: dict[str, Callable[[pb.Statement], Statement]] = {
     "delete": lambda asked: Delete(asked.delete),
     "get": lambda asked: Select(asked.get),
 }
-
-
-def statement_of(asked: pb.Statement) -> Statement:
-    """BadStatement."""
-    kind = asked.WhichOneof("kind")
-    if kind is None:
-        raise BadStatement("no statement")
-    return KINDS[kind](asked)
 
 
 def fill(answer: pb.Result, result: Result) -> None:
