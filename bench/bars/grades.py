@@ -26,6 +26,7 @@ CLIENTS, AT_ONCE = 6, 500
 SECONDS, ROUNDS = 5.0, 3
 MISSED = 100_000
 KILLS = 10
+SOME = 50  # answers that show that all goes on
 ROWS = 500
 RATE, RECOVERY_S, FAILOVER_S = 5_000, 10.0, 1.0
 
@@ -69,6 +70,12 @@ class Load:
         finally:
             done.set()
             await asyncio.gather(*tasks)
+
+    async def more(self) -> None:
+        """Until some more were acknowledged."""
+        before = len(self.times)
+        while len(self.times) < before + SOME:
+            await asyncio.sleep(0.01)
 
     async def _append(self, number: int, done: asyncio.Event) -> None:
         turn = number
@@ -138,14 +145,14 @@ async def failover(say: Say) -> Bar:
     with running() as fleet:
         load = Load(fleet.hosts, 6, 1, pause_s=0.005)
         async with load.going():
+            await load.more()  # or the first gap would have no beginning
             for _ in say.each("kill -9 of the leader of the database", range(KILLS), KILLS):
                 leader = await in_thread(fleet.leader)
-                began, before = clock(), len(load.times)
+                began = clock()
                 await in_thread(fleet.kill, leader)
                 others = [name for name in fleet.names if name != leader]
                 await in_thread(fleet.wait_level, others)
-                while len(load.times) < before + 50:
-                    await asyncio.sleep(0.01)
+                await load.more()
                 gaps.append(longest_gap(load.times, began, clock()))
                 await in_thread(fleet.start, (leader,))
                 await in_thread(fleet.wait_level)
