@@ -42,6 +42,7 @@ class Run:
     rounds: int
     seconds: float
     rivals: Sequence[str]  # those that are here
+    carrier: str  # between our own nodes
     settings: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
@@ -51,7 +52,7 @@ class Run:
     def make(self, name: str) -> Servers:
         """An ensemble in a folder of its own; it does not run yet."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
-        servers: Servers = Zooweeper(folder) if name == OURS else RIVALS[name][0](folder)
+        servers: Servers = Zooweeper(folder, self.carrier) if name == OURS else RIVALS[name][0](folder)
         self.settings[name] = servers.settings
         return servers
 

@@ -26,6 +26,7 @@ from bench.load import Stuck
 from bench.say import Say
 from zooweeper.cli.ensemble import EnsembleError
 from zooweeper.cli.settings import SettingsError
+from zooweeper.model.config import CARRIERS, FAST
 
 PARTS = ("loads", "kills", "starts")
 ALL_PARTS = (*PARTS, "big")
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   python -m bench compare                          all but `big`, some five minutes
   python -m bench compare --rounds 1 --rivals etcd
   python -m bench compare --parts big              a million znodes, some ten minutes
+  python -m bench compare --carrier grpc           the broadcast between our nodes on their gRPC streams
   python -m bench compare -o json --plot speed.svg
   python -m bench compare --write-docs             the tables and plots of README.md and docs/speed.md
 """
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir", type=folder, help="where the ensembles keep their folders (default: the temporary one)"
     )
+    parser.add_argument("--carrier", choices=CARRIERS, default=FAST, help="between our own nodes (default: fast)")
     parser.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the ratios")
     parser.add_argument("--write-docs", action="store_true", help="show the figures in the documents")
@@ -97,7 +100,7 @@ def compared(arguments: argparse.Namespace, say: Say) -> int:
         say.line(f"missing: {reason}")
     rivals = [name for name in arguments.rivals if not reasons[name]]
     with tempfile.TemporaryDirectory(prefix="compare-", dir=arguments.dir) as temporary:
-        run = Run(say, Path(temporary), arguments.rounds, arguments.seconds, rivals)
+        run = Run(say, Path(temporary), arguments.rounds, arguments.seconds, rivals, arguments.carrier)
         syncing = sync_us(Path(temporary))
         rounds = measure(run, arguments.parts)
     made = report.report_of(

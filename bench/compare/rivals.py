@@ -23,8 +23,8 @@ from bench.load import Stuck
 from zooweeper import __version__
 from zooweeper.cli.ensemble import Ensemble
 from zooweeper.cli.ports import free_base_port
-from zooweeper.cli.settings import member_at
-from zooweeper.model.config import Address
+from zooweeper.cli.settings import change_node, member_at
+from zooweeper.model.config import FAST, Address
 
 NODES = 3
 ALL = tuple(range(1, NODES + 1))
@@ -219,13 +219,17 @@ class Etcd(Children):
 
 
 class Zooweeper:
-    """Our own, as `deploy.sh` starts it."""
+    """Our own, as `deploy.sh` starts it, but for what carries the broadcast between the nodes, if that is said."""
 
     name = "zooweeper"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, carrier: str = FAST) -> None:
         self.ensemble = Ensemble.create(folder / self.name, NODES, free_base_port(NODES))
         self.settings = f"Zooweeper {__version__}, Python {platform.python_version()}"
+        if carrier != FAST:
+            self.settings += f", peer_carrier {carrier}"
+            for node in self.ensemble.ids:
+                change_node(self.ensemble.node_folder(node), peer_carrier=carrier)
 
     @property
     def hosts(self) -> list[Address]:

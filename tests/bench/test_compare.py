@@ -15,9 +15,11 @@ from bench.compare.h2load import CALLS, Report
 from bench.compare.matrix import Match
 from bench.compare.measured import Figures, Load, of_result
 from bench.compare.ratios import Bar, Row
+from bench.compare.rivals import Zooweeper
 from bench.compare.turns import play, rows_of, turns_of
 from bench.load import Stuck
 from bench.say import Say
+from zooweeper.cli.settings import read_node
 from zooweeper.pb import client_pb2 as pb
 
 SAID = """\
@@ -256,6 +258,14 @@ def test_mistakes_are_one_line(words: list[str], line: str, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         parser.parse_args(words)
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("carrier", ["fast", "grpc"])
+def test_our_nodes_have_the_carrier_that_is_asked_for(carrier: str, tmp_path: Path) -> None:
+    ours = Zooweeper(tmp_path, carrier)
+    folders = [ours.ensemble.node_folder(node) for node in ours.ensemble.ids]
+    assert [read_node(folder).lanes.carrier for folder in folders] == [carrier] * 3
+    assert ours.settings.endswith(", peer_carrier grpc") == (carrier == "grpc")
 
 
 def test_a_rival_that_does_not_start_is_one_line(
