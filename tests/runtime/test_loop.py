@@ -106,8 +106,8 @@ def test_the_outbox_is_carried_out_in_its_order_and_after_waits_for_the_disk() -
         )
         assert await world.turn(outbox) == [
             "take",
-            ("disk", [Accepted(1)]),
             ("send", OTHER, Commit(1, 1, 1)),
+            ("disk", [Accepted(1)]),
             ("deliver", answer(world.connection)),
         ]
         world.journal.clear()

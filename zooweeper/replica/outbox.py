@@ -1,9 +1,9 @@
 """All that a replica wants done: lists in the order in which they may leave.
 
-Rules: whoever carries an outbox out does it in this order: hand `disk` to the disk thread; send `now`; deliver
-`deliver`; and, when the disk reports that all of `disk` is durable, send `after` (to ourselves as well: our own disk is
-one voter among the others) and step `written`. Acknowledgements and promises exist only in `after`; nothing in
-`deliver` waits for our disk, for what it reports is on a quorum's disks already, or is a read.
+Rules: whoever carries an outbox out does it in this order: send `now` and hand `disk` to the disk thread, whichever is
+first; deliver `deliver`; and, when the disk reports that all of `disk` is durable, send `after` (to ourselves as well:
+our own disk is one voter among the others) and step `written`. Acknowledgements and promises exist only in `after`;
+nothing in `deliver` waits for our disk, for what it reports is on a quorum's disks already, or is a read.
 """
 
 from dataclasses import dataclass, field
@@ -89,10 +89,10 @@ class Outbox:
     """Everything since the last take."""
 
     disk: list[Record] = field(default_factory=list)  # 1. in this order, one fsync for all of them
-    now: list[tuple[int, Message]] = field(default_factory=list)  # 2. (peer, message): may leave at once
-    deliver: list[Delivery] = field(default_factory=list)  # 3. per connection in order
-    after: list[tuple[int, Message]] = field(default_factory=list)  # 4. (peer or self, message): when 1 is durable
-    written: list[SnapshotWritten] = field(default_factory=list)  # 4. step these then
+    now: list[tuple[int, Message]] = field(default_factory=list)  # 1. (peer, message): may leave at once
+    deliver: list[Delivery] = field(default_factory=list)  # 2. per connection in order
+    after: list[tuple[int, Message]] = field(default_factory=list)  # 3. (peer or self, message): when `disk` is durable
+    written: list[SnapshotWritten] = field(default_factory=list)  # 3. step these then
     # Be connected with these from now on (all that are in force; the version is that of the last); None: as you are.
     members: Membership | None = None
     removed: bool = False  # the ensemble goes on without this node: carry this outbox out, then end

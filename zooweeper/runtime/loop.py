@@ -1,6 +1,6 @@
 """The node's loop: what arrived in one turn is stepped, then one drain carries out what the brain wants done.
 
-Rules: what leaves, leaves in the outbox's order: disk, now, deliver; when the disk has reported, after and written.
+Rules: what leaves, leaves in the outbox's order: now, disk, deliver; when the disk has reported, after and written.
 Nothing else in the process may send or deliver. No task, future or closure per request. Whatever breaks here ends the
 process: a brain that stopped in the middle of an event must not go on.
 
@@ -223,6 +223,9 @@ class Node:
             log.info("members version=%s voters=%s observers=%s", show(outbox.members.version),
                      outbox.members.voters, outbox.members.observers)  # fmt: skip
             self.net.set_members(outbox.members)
+        # Before the disk: its thread, once woken, waits for the interpreter anyway, and others are further away.
+        for peer, message in outbox.now:
+            self.net.send(peer, message)
         if outbox.disk:
             for record in outbox.disk:
                 if type(record) in SHOWN:
@@ -230,8 +233,6 @@ class Node:
             self._token += 1
             self._held.append(Held(self._token, outbox))
             self.disk.submit(outbox.disk, self._token)
-        for peer, message in outbox.now:
-            self.net.send(peer, message)
         self._clients.deliver(outbox.deliver)
         self._tell_later()
         if not outbox.disk and (outbox.after or outbox.written):
