@@ -67,15 +67,17 @@ class Forwarder:
     async def _talk_while(self, leader: Leader, roster: Roster) -> str:
         """Until the stream ends, or another one leads; the reason."""
         talking = asyncio.ensure_future(self._talk(leader.address))
+        changing = asyncio.ensure_future(roster.change())
         try:
             while roster.leader == leader and not talking.done():
-                changing = asyncio.ensure_future(roster.change())
                 await asyncio.wait([talking, changing], return_when=asyncio.FIRST_COMPLETED)
-                changing.cancel()
+                if changing.done():
+                    changing = asyncio.ensure_future(roster.change())
             return talking.result() if talking.done() else "it leads no more"
         finally:
+            changing.cancel()
             talking.cancel()
-            await asyncio.wait([talking])
+            await asyncio.wait([talking, changing])
 
     async def _talk(self, address: str) -> str:
         """Until the stream ends, for the reason that is returned."""
