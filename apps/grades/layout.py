@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 MAX_LOG_SIZE = 400  # entries in the log, at every moment
 MAX_BATCH = 100  # entries of one append, and of one read of the log
+APPENDS_MAX = 2  # of one leader on their way to the log; the same for all servers, see log.py
 BATCH_BYTES_MAX = 512 * 1024  # of the entries of one append: a request has at most 1 MiB
 CHECKPOINT_EVERY = 100  # entries applied
 

@@ -2,7 +2,8 @@
 
     writes ──take──▶ append ──▶ apply ──▶ answer
                        │           │
-                 one at a time     while the next append is on its way
+                  two on their     while the next ones are on their way
+                  way at most
 
 Nothing is applied anywhere before it is in the log, and nothing is answered before it is applied here (or, with
 `majority`, by a majority of the servers that were ever seen). What gathers while an append is on its way is the next
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from zooweeper_client.aio import Client
 
 from grades.copy import Copy
-from grades.layout import BATCH_BYTES_MAX, MAX_BATCH, Paths
+from grades.layout import APPENDS_MAX, BATCH_BYTES_MAX, MAX_BATCH, Paths
 from grades.log import Appender, Deposed, Follower
 from grades.roster import Checkpoints, Roster, change_of
 from grades.table import Result
@@ -30,7 +31,7 @@ from grades.writes import Writes
 if TYPE_CHECKING:
     from grades.server import Options
 
-AHEAD = 3  # batches appended and not applied yet
+AHEAD = 3  # batches sent to the log and not applied yet
 WAITING = 4  # batches applied here and not yet by a majority
 
 log = getLogger("grades")
@@ -50,7 +51,8 @@ class Leadership:
         self._roster = roster
         self._checkpoints = Checkpoints(zk, paths)
         self._options = options
-        self._appended: asyncio.Queue[tuple[int, list[bytes]]] = asyncio.Queue(AHEAD)
+        self._sent: asyncio.Queue[tuple[int, list[bytes], asyncio.Future[None]]] = asyncio.Queue(AHEAD)
+        self._flight = asyncio.Semaphore(APPENDS_MAX)
         self._done: asyncio.Queue[tuple[int, list[Result]]] = asyncio.Queue(WAITING)
         self._applied: dict[str, int] = {}  # of the others, as they told
         self._progress = asyncio.Event()
@@ -98,6 +100,14 @@ class Leadership:
 
     async def _append(self) -> None:
         while True:
+            await self._flight.acquire()
+            first, entries, done = await self._send()
+            done.add_done_callback(self._landed)
+            await self._sent.put((first, entries, done))
+
+    async def _send(self) -> tuple[int, list[bytes], "asyncio.Future[None]"]:
+        """The next batch, as soon as there are writes and room for them."""
+        while True:
             await self._writes.some()
             upto, room = self._room(self._writes.ready(MAX_BATCH))
             if not room:
@@ -105,8 +115,12 @@ class Leadership:
                 continue
             entries = self._writes.take(room, BATCH_BYTES_MAX)
             if entries:
-                first = await self.appender.append(entries, upto)
-                await self._appended.put((first, entries))
+                first, done = self.appender.append(entries, upto)
+                return first, entries, done
+
+    def _landed(self, done: "asyncio.Future[None]") -> None:
+        if not done.cancelled() and done.exception() is None:  # else raised where it is waited for, if it still is
+            self._flight.release()
 
     def _room(self, adding: int) -> tuple[int, int]:
         known = self._checkpoints.known
@@ -114,7 +128,8 @@ class Leadership:
 
     async def _apply(self) -> None:
         while True:
-            first, entries = await self._appended.get()
+            first, entries, done = await self._sent.get()
+            await done
             await self._done.put((first + len(entries) - 1, await self._copy.apply(first, entries)))
 
     async def _answer(self) -> None:

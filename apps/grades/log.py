@@ -10,6 +10,13 @@ the old one has sent or will send, and however late it arrives, carries a versio
 itself gives up when a larger token is there already. And it is executed only while the session lives that owns
 /mydb/leader: the service executes nothing for a session that has ended.
 
+**Appends may follow each other without waiting**, at most APPENDS_MAX of them: a session's requests are executed in
+their order and each append raises the version by one, so the next one's version is known before the answer. Were the
+fence to raise it by one as well, it could stand in for an append that it has just defeated, and the append behind that
+one would find the version that it expects. So the fence raises the version by APPENDS_MAX: appends without an answer
+expect less than that above the last version their leader was sure of, and the version never goes back. Behind an append
+that failed nothing is sent.
+
 **An append without an answer** ends the leadership. A lost connection is no such case: the client library sends the
 write again, and its number makes it take effect once; so do all calls here wait as long as the session may live. Only
 the end of the session leaves an append in doubt. Then nobody guesses: the next leader's fence decides whether it is in
@@ -20,7 +27,7 @@ once.
 transaction as the entries. So an entry up to `last` that is not there has been trimmed: `Gone`, the server was away for
 too long and needs a state transfer.
 
-Rules: one append at a time. Whoever gets `Deposed` stops to lead, for good.
+Rules: whoever gets `Deposed` stops to lead, for good.
 """
 
 import asyncio
@@ -28,10 +35,10 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from zooweeper_client.aio import Client
+from zooweeper_client.aio import Client, Transaction
 from zooweeper_client.exceptions import BadVersion, NoNode
 
-from grades.layout import MAX_BATCH, MAX_LOG_SIZE, BadZnode, Head, Paths, entry_name
+from grades.layout import APPENDS_MAX, MAX_BATCH, MAX_LOG_SIZE, BadZnode, Head, Paths, entry_name
 
 
 class Deposed(Exception):
@@ -83,7 +90,9 @@ class Appender:
         self._zk = zk
         self._paths = paths
         self._token = token
-        self._version = -1
+        self._version = -1  # of /mydb/log, when all that was sent is executed
+        self._flying = 0  # appends that are not known to have been executed
+        self._failed = False
         self.first = 1  # the log holds first..last
         self.last = 0
 
@@ -94,9 +103,10 @@ class Appender:
             if seen.head.token > self._token:
                 raise Deposed(f"token {seen.head.token} is larger than ours, {self._token}")
             fence = self._zk.transaction().check(self._paths.leader)
-            fence.set(self._paths.log, Head(self._token, seen.head.last).encode(), seen.version)
+            for version in range(seen.version, seen.version + APPENDS_MAX):
+                fence.set(self._paths.log, Head(self._token, seen.head.last).encode(), version)
             try:
-                self._version = (await fence.commit())[1].version
+                self._version = (await fence.commit())[-1].version
             except BadVersion:  # an append of the leader before us was faster
                 continue
             except NoNode:
@@ -108,21 +118,33 @@ class Appender:
         if len(numbers) != self.last - self.first + 1 or len(numbers) > MAX_LOG_SIZE:
             raise BadZnode(f"{self._paths.log}: {len(numbers)} entries between {self.first} and {self.last}")
 
-    async def append(self, entries: Sequence[bytes], trim: int) -> int:
-        """Write entries behind the last one, and delete those up to number `trim`; the number of the first one
-        written. Deposed; after any other error nobody knows."""
-        last = self.last + len(entries)
-        append = self._zk.transaction().set(self._paths.log, Head(self._token, last).encode(), self._version)
-        for n, entry in enumerate(entries, self.last + 1):
+    def append(self, entries: Sequence[bytes], trim: int) -> tuple[int, "asyncio.Future[None]"]:
+        """Write entries behind the last one, and delete those up to number `trim`: the number of the first one written,
+        and a future that ends when they are in the log. Deposed; after any other error nobody knows."""
+        if self._failed:
+            raise Deposed("an append has failed")
+        assert self._flying < APPENDS_MAX
+        written, self.last = self.last + 1, self.last + len(entries)
+        append = self._zk.transaction().set(self._paths.log, Head(self._token, self.last).encode(), self._version)
+        for n, entry in enumerate(entries, written):
             append.create(self._paths.entry(n), entry)
         for n in range(self.first, trim + 1):
             append.delete(self._paths.entry(n))
+        self.first = max(self.first, trim + 1)
+        self._version += 1
+        self._flying += 1
+        return written, asyncio.ensure_future(self._commit(append))
+
+    async def _commit(self, append: Transaction) -> None:
+        done = False
         try:
-            self._version = (await append.commit())[0].version
+            await append.commit()
+            done = True
         except BadVersion:
             raise Deposed("somebody else has written to the log") from None
-        written, self.last, self.first = self.last + 1, last, max(self.first, trim + 1)
-        return written
+        finally:
+            self._failed = self._failed or not done
+        self._flying -= 1
 
 
 class Follower:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from grades.election import campaign
-from grades.layout import MAX_LOG_SIZE, BadZnode, Entry, Head, Leader, Paths
+from grades.layout import APPENDS_MAX, MAX_LOG_SIZE, BadZnode, Entry, Head, Leader, Paths
 from grades.log import Appender, Deposed, Follower, Gone, look, read
 from grades.server import PATIENT
 from zooweeper_client import ClientState
@@ -72,6 +72,13 @@ async def elect(zk: Client, name: str) -> Appender:
     return appender
 
 
+async def write(leader: Appender, some: list[bytes], trim: int = 0) -> int:
+    """Append and wait; the number of the first one."""
+    first, done = leader.append(some, trim)
+    await done
+    return first
+
+
 async def contents(zk: Client) -> list[bytes]:
     """The entries' senders and numbers, in order; that the log has no hole is checked."""
     head = (await look(zk, PATHS, linearizable=True)).head
@@ -103,18 +110,18 @@ def test_an_append_that_comes_late_finds_its_session_ended() -> None:
     async def scenario() -> None:
         async with world(SHORT_S) as (valve, zk, other):
             old = await elect(zk, "db1")
-            assert await old.append(entries("a", 1, 2), 0) == 1
+            assert await write(old, entries("a", 1, 2), 0) == 1
             valve.there.clear()  # from now on the old leader speaks into the void
-            late = asyncio.ensure_future(old.append(entries("a", 3, 2), 0))
+            late = asyncio.ensure_future(write(old, entries("a", 3, 2), 0))
             new = await elect(other, "db2")  # when the old session has ended
-            assert await new.append(entries("b", 1, 1), 0) == 3
+            assert await write(new, entries("b", 1, 1), 0) == 3
             valve.let_go()
             with pytest.raises(ZkError):
                 async with asyncio.timeout(10):
                     await late
             assert await contents(other) == [b"a 1", b"a 2", b"b 1"]
             with pytest.raises((Deposed, ZkError)):
-                await old.append(entries("a", 3, 2), 0)  # in the session that the client library has opened since
+                await write(old, entries("a", 3, 2), 0)  # in the session that the client library has opened since
             assert await contents(other) == [b"a 1", b"a 2", b"b 1"]
 
     run(scenario())
@@ -125,12 +132,12 @@ def test_an_append_that_comes_late_in_a_session_that_lives_is_refused_by_the_tok
         async with world(LONG_S) as (valve, zk, other):
             old = await elect(zk, "db1")
             valve.there.clear()
-            late = asyncio.ensure_future(old.append(entries("a", 1, 2), 0))
+            late = asyncio.ensure_future(write(old, entries("a", 1, 2), 0))
             for name in await other.get_children(PATHS.candidates):  # an operator's mistake
                 await other.delete(f"{PATHS.candidates}/{name}")
             await other.delete(PATHS.leader)
             new = await elect(other, "db2")
-            assert await new.append(entries("b", 1, 1), 0) == 1
+            assert await write(new, entries("b", 1, 1), 0) == 1
             valve.let_go()
             with pytest.raises(Deposed):
                 async with asyncio.timeout(10):
@@ -138,7 +145,31 @@ def test_an_append_that_comes_late_in_a_session_that_lives_is_refused_by_the_tok
             assert zk.state is ClientState.CONNECTED and await contents(other) == [b"b 1"]
             with pytest.raises(Deposed):
                 await old.fence()
-            assert await new.append(entries("b", 2, 1), 0) == 2
+            assert await write(new, entries("b", 2, 1), 0) == 2
+
+    run(scenario())
+
+
+def test_all_appends_that_come_behind_a_fence_are_refused() -> None:
+    async def scenario() -> None:
+        async with world(LONG_S) as (valve, zk, other):
+            old = await elect(zk, "db1")
+            assert await write(old, entries("a", 1, 2)) == 1
+            valve.there.clear()
+            late = [old.append(entries("a", 3 + n, 1), 0)[1] for n in range(APPENDS_MAX)]
+            for name in await other.get_children(PATHS.candidates):
+                await other.delete(f"{PATHS.candidates}/{name}")
+            await other.delete(PATHS.leader)
+            new = await elect(other, "db2")  # it has written nothing yet: the version is all that stands in the way
+            valve.let_go()
+            async with asyncio.timeout(10):
+                assert [type(error) for error in await asyncio.gather(*late, return_exceptions=True)] == (
+                    [Deposed] * APPENDS_MAX
+                )
+            assert await contents(other) == [b"a 1", b"a 2"]
+            with pytest.raises(Deposed):
+                old.append(entries("a", 5, 1), 0)  # nothing is sent behind an append that failed
+            assert await write(new, entries("b", 1, 1)) == 3
 
     run(scenario())
 
@@ -148,10 +179,10 @@ def test_an_append_that_comes_before_the_fence_counts() -> None:
         async with world(SHORT_S) as (valve, zk, other):
             old = await elect(zk, "db1")
             valve.back.clear()  # the append arrives, its answer does not
-            unknown = asyncio.ensure_future(old.append(entries("a", 1, 2), 0))
+            unknown = asyncio.ensure_future(write(old, entries("a", 1, 2), 0))
             new = await elect(other, "db2")
             assert new.last == 2, "the next leader knows what became of it"
-            assert await new.append(entries("b", 1, 1), 0) == 3
+            assert await write(new, entries("b", 1, 1), 0) == 3
             valve.let_go()
             with pytest.raises(ZkError):
                 async with asyncio.timeout(10):
@@ -165,10 +196,10 @@ def test_an_append_whose_connection_breaks_is_done_once() -> None:
     async def scenario() -> None:
         async with world(LONG_S) as (valve, zk, other):
             old = await elect(zk, "db1")
-            assert await old.append(entries("a", 1, 2), 0) == 1
+            assert await write(old, entries("a", 1, 2), 0) == 1
             assert zk._engine is not None
             valve.back.clear()
-            unknown = asyncio.ensure_future(old.append(entries("a", 3, 2), 0))
+            unknown = asyncio.ensure_future(write(old, entries("a", 3, 2), 0))
             while len(await other.get_children(PATHS.log)) < 4:
                 await asyncio.sleep(0.001)
             zk._engine.tell(LinkDown("broken by the test"))
@@ -176,7 +207,7 @@ def test_an_append_whose_connection_breaks_is_done_once() -> None:
             async with asyncio.timeout(20):
                 assert await unknown == 3
             assert await contents(other) == [b"a 1", b"a 2", b"a 3", b"a 4"]
-            assert await old.append(entries("a", 5, 1), 2) == 5
+            assert await write(old, entries("a", 5, 1), 2) == 5
             assert await contents(other) == [b"a 3", b"a 4", b"a 5"]
 
     run(scenario())
@@ -198,7 +229,7 @@ def test_readers_get_every_entry_in_order_or_know_that_they_cannot() -> None:
                 batch = entries("a", count + 1, 1 + count % 100)[: 1000 - count]
                 while len(found) < count - 200:
                     await asyncio.sleep(0.001)
-                await leader.append(batch, max(0, count - 300))
+                await write(leader, batch, max(0, count - 300))
                 count += len(batch)
                 sizes.append(len(await zk.get_children(PATHS.log)))
             async with asyncio.timeout(10):

@@ -26,6 +26,13 @@ async def leader(zk: Client, name: str) -> Appender:
     return appender
 
 
+async def write(leader: Appender, some: list[bytes], trim: int = 0) -> int:
+    """Append and wait; the number of the first one."""
+    first, done = leader.append(some, trim)
+    await done
+    return first
+
+
 async def contents(zk: Client) -> tuple[Head, list[str]]:
     return (await look(zk, PATHS)).head, sorted(await zk.get_children(PATHS.log))
 
@@ -35,18 +42,18 @@ def test37_a_deposed_leaders_append_is_refused_by_its_token(world: World) -> Non
         async with Client(world.ensemble.hosts) as zk, Client(world.ensemble.hosts) as other:
             await zk.create(PATHS.log, Head(0, 0).encode(), makepath=True)
             old = await leader(zk, "db1")
-            assert await old.append(entries("a", 3), 0) == 1
+            assert await write(old, entries("a", 3), 0) == 1
             new = await leader(other, "db2")
-            assert await new.append(entries("b", 5), 0) == 4
-            assert await new.append(entries("b", 1), 7) == 9  # what the old one would write next is written and gone
+            assert await write(new, entries("b", 5), 0) == 4
+            assert await write(new, entries("b", 1), 7) == 9  # what the old one would write next is written and gone
             before = await contents(other)
             for _ in range(2):  # it does not matter how often
                 with pytest.raises(Deposed):
-                    await old.append(entries("a", 3), 0)
+                    await write(old, entries("a", 3), 0)
             with pytest.raises(Deposed, match="larger than ours"):
                 await old.fence()
             assert await contents(other) == before == (Head(new._token, 9), ["0000000008", "0000000009"])
-            assert await new.append(entries("b", 1), 8) == 10, "the new one has felt nothing"
+            assert await write(new, entries("b", 1), 8) == 10, "the new one has felt nothing"
             assert await contents(other) == (Head(new._token, 10), ["0000000009", "0000000010"])
 
     asyncio.run(scenario())
