@@ -85,6 +85,7 @@ async def check_children(open: Open) -> None:
         found, stat = await zk.get_children("/c", include_data=True)
         assert sorted(found) == names and stat.num_children == 25
         assert [node.path async for node in zk.list("/c", page=4)] == names
+        assert [node.path async for node in zk.list("/c", page=4, after=names[2])] == names[3:]
         rows = [node async for node in zk.list("/c", page=10, with_data=True, with_stat=True)]
         assert [row.data for row in rows] == [b"v%d" % at for at in range(25)]
         assert rows[7].stat.num_children == 1
