@@ -321,6 +321,7 @@ class Client:
     async def _read(self, call: "ExecuteCall") -> Any:
         """The next answer. TimeoutError when some are due and none comes."""
         reading = asyncio.ensure_future(call.read())
+        reading.add_done_callback(retrieve)
         try:
             while True:
                 since, first = time.monotonic(), self._flight[0] if self._flight else None
@@ -393,6 +394,12 @@ def answer_of(result: pb.Result) -> Answer | GradesError:
     if not result.rows:
         return Answer(result.n, stale=result.stale)
     return Answer(result.n, tuple(Row(row.id, tuple(row.events)) for row in result.rows), result.more, result.stale)
+
+
+def retrieve(done: "asyncio.Future[Any]") -> None:
+    """For what may fail when nobody waits for it any more: that is no news."""
+    if not done.cancelled():
+        done.exception()
 
 
 def reason(error: Exception) -> str:

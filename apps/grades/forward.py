@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import grpc
 import grpc.aio
 
-from grades.client import CHANNEL_OPTIONS, reason
+from grades.client import CHANNEL_OPTIONS, reason, retrieve
 from grades.layout import BATCH_BYTES_MAX, Leader
 from grades.pb import grades_pb2 as pb
 from grades.pb.grades_pb2_grpc import GradesStub
@@ -102,6 +102,7 @@ class Forwarder:
     async def _read(self, call: "ForwardCall") -> str:
         while True:
             reading = asyncio.ensure_future(call.read())
+            reading.add_done_callback(retrieve)
             try:
                 while not reading.done():
                     before = self._flying
