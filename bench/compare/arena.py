@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.compare import h2load, matrix
 from bench.compare.measured import Figures, Load, generate
 from bench.compare.recovery import kill_to_next_write, start_to_first_write
-from bench.compare.rivals import RIVALS, Servers, Zooweeper, missing_h2load
+from bench.compare.rivals import FAST, RIVALS, Servers, Zooweeper, missing_h2load
 from bench.compare.turns import Player, Round, play
 from bench.rig import cpu_seconds
 from bench.say import Say
@@ -42,7 +42,7 @@ class Run:
     rounds: int
     seconds: float
     rivals: Sequence[str]  # those that are here
-    carrier: str  # between our own nodes
+    carrier: str = FAST  # between our own nodes
     settings: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ from grades.trim import trim
 from hypothesis import given
 from hypothesis import strategies as st
 
-CASES = (
+CASES: tuple[tuple[str, int, int, int, dict[str, int], list[str], tuple[int, int]], ...] = (
     # what, first, last, adding, checkpoints, registered, (trimmed up to, room)
     ("nothing yet", 1, 0, 1, {}, [], (0, 1)),
     ("a leader without a checkpoint", 1, 50, 10, {}, ["db1"], (0, 10)),
