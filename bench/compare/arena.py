@@ -16,13 +16,13 @@ from pathlib import Path
 from bench.compare import h2load, matrix
 from bench.compare.measured import Figures, Load, generate
 from bench.compare.recovery import kill_to_next_write, start_to_first_write
-from bench.compare.rivals import FAST, RIVALS, Servers, Zooweeper, missing_h2load
+from bench.compare.rivals import RIVALS, Servers, Zooweeper, missing_h2load
 from bench.compare.turns import Player, Round, play
 from bench.rig import cpu_seconds
 from bench.say import Say
 from bench.wire import Connection
 from zooweeper.model.acl import OPEN
-from zooweeper.model.config import Address
+from zooweeper.model.config import FAST, Address
 from zooweeper.ops.create import Create
 
 WARM_UP_S = 0.5  # of every load
