@@ -50,9 +50,11 @@ class _Table(Record):
 def row_of(prefix: str, name: str, node: Znode) -> Row:
     """What a block says of a node."""
     family, czxid = node.family, node.czxid
-    pzxid, cversion = (czxid, 0) if family is None else (family.pzxid, family.cversion)
+    if family is None:
+        return (prefix, name, node.data, czxid, node.mzxid, czxid, node.ctime, node.mtime, node.version, 0, node.traits)
     return (
-        prefix, name, node.data, czxid, node.mzxid, pzxid, node.ctime, node.mtime, node.version, cversion, node.traits
+        prefix, name, node.data, czxid, node.mzxid, family.pzxid, node.ctime, node.mtime, node.version,
+        family.cversion, node.traits,
     )  # fmt: skip
 
 

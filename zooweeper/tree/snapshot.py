@@ -164,10 +164,13 @@ class SnapshotReader:
                 if child is None:
                     continue
                 if child.seen != generation:
-                    self._put_node(prefix, name, child)
-                    if self._ready:
+                    child.seen = generation
+                    self._rows.append(row_of(prefix, name, child))
+                    self._rows_bytes += ROW_BYTES + len(name) + (len(child.data) if child.data else 0)
+                    if self._rows_bytes >= self._chunk_bytes:
+                        self._put_rows()
                         yield True
-                if child.children:
+                if child.family is not None and child.family.children:
                     waiting.append((prefix + name, child))
 
     def _keep_node(self, path: str, node: Znode) -> None:
