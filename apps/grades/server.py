@@ -42,7 +42,7 @@ from grades.writes import Trouble, Writes
 
 JOINING, RECOVERING, TRANSFERRING, LEVEL, SUSPENDED = "joining", "recovering", "transferring", "level", "suspended"
 
-SESSION_TIMEOUT_S = 0.6
+SESSION_TIMEOUT_S = 0.55
 # A dead leader is noticed when its session ends: this, and what the service needs to see it (two of its ticks), the
 # election and the first append have to fit into a second. A healthy server that is held up for longer than this loses
 # its session, too; that costs an election and never a write. Hence no disk and no long work on the loop that pings.
