@@ -23,7 +23,7 @@ from zooweeper_client.aio import Client
 from grades.copy import Copy
 from grades.layout import APPENDS_MAX, BATCH_BYTES_MAX, MAX_BATCH, Paths
 from grades.log import Appender, Deposed, Follower
-from grades.roster import Checkpoints, Roster, change_of
+from grades.roster import Checkpoints, Roster, first_of
 from grades.table import Result
 from grades.trim import trim
 from grades.writes import Writes
@@ -106,15 +106,19 @@ class Leadership:
             await self._sent.put((first, entries, done))
 
     async def _send(self) -> tuple[int, list[bytes], "asyncio.Future[None]"]:
-        """The next batch, as soon as there are writes and room for them."""
+        """The next batch, as soon as there are writes and room for them. While there are none, what nobody needs any
+        more goes from the log without them."""
         while True:
-            await self._writes.some()
-            upto, room = self._room(self._writes.ready(MAX_BATCH))
-            if not room:
-                await change_of(self._checkpoints, self._roster)
+            adding = self._writes.ready(MAX_BATCH)
+            upto, room = self._room(adding)
+            if not adding and upto < self.appender.first:
+                await first_of(self._writes.some(), self._checkpoints.change())
                 continue
-            entries = self._writes.take(room, BATCH_BYTES_MAX)
-            if entries:
+            if adding and not room:
+                await first_of(self._checkpoints.change(), self._roster.change())
+                continue
+            entries = self._writes.take(room, BATCH_BYTES_MAX) if adding else []
+            if entries or upto >= self.appender.first:
                 first, done = self.appender.append(entries, upto)
                 return first, entries, done
 
@@ -130,7 +134,8 @@ class Leadership:
         while True:
             first, entries, done = await self._sent.get()
             await done
-            await self._done.put((first + len(entries) - 1, await self._copy.apply(first, entries)))
+            if entries:
+                await self._done.put((first + len(entries) - 1, await self._copy.apply(first, entries)))
 
     async def _answer(self) -> None:
         while True:

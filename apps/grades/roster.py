@@ -7,6 +7,8 @@ watches are set before anything is read, so no change is missed; many changes at
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import Any
 
 from zooweeper_client.aio import Client, Watch
 from zooweeper_client.exceptions import NoNode
@@ -46,9 +48,9 @@ class Watched(ABC):
             for watch in watches:
                 watch.close()
 
-    async def change(self) -> None:
-        """Until something is different from now."""
-        await self._changed.wait()
+    def change(self) -> Coroutine[Any, Any, object]:
+        """Until something is different from now: from the moment of this call, not from that of the waiting."""
+        return self._changed.wait()
 
     async def _listen(self, watch: Watch) -> None:
         async for _ in watch:
@@ -63,9 +65,9 @@ class Watched(ABC):
         return {node.path: node.data or b"" async for node in self._zk.list(path, with_data=True)}
 
 
-async def change_of(*several: Watched) -> None:
-    """Until one of them is different from now."""
-    waiting = [asyncio.ensure_future(one.change()) for one in several]
+async def first_of(*several: Coroutine[Any, Any, object]) -> None:
+    """Until one of them has ended; the others end, too."""
+    waiting = [asyncio.ensure_future(one) for one in several]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
