@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from zooweeper.cli import main, scores
+from zooweeper.cli.screen import Stage
 
 REAL = Path(__file__).parents[2] / "data" / "math_achievement.csv"
 
@@ -54,3 +55,9 @@ def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     assert demo.returncode == 130 and b"Traceback" not in err
     assert list(tmp_path.iterdir()) == []
     assert len(pids) == 3 and not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_count_that_begins_anew_has_no_rate_below_zero() -> None:
+    stage = Stage()
+    stage.rate(7185)
+    assert stage.rate(795) > 0

@@ -62,10 +62,10 @@ class Stage:
         return Text("\n" + "\n".join(self._lines), style="dim")
 
     def rate(self, done: int) -> float:
-        """So much a second since it was last asked."""
+        """So much a second since it was last asked; a count that begins anew begins at 0."""
         now, (then, before) = time.monotonic(), self._before
         self._before = (now, done)
-        return (done - before) / max(now - then, 1e-3)
+        return (done - before if done >= before else done) / max(now - then, 1e-3)
 
     def update(self, picture: "Callable[[], RenderableType]", line: Callable[[], str]) -> None:
         """The state of things, some times a second: a picture on a terminal, a line now and then elsewhere."""
