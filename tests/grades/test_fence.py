@@ -19,6 +19,7 @@ from zooweeper_client.exceptions import ZkError
 from zooweeper_client.messages import LinkDown
 
 from tests.doors.rig import Rig, free_address
+from tests.grades.world import write
 
 PATHS = Paths("db")
 SHORT_S, LONG_S = 0.5, 20.0
@@ -70,13 +71,6 @@ async def elect(zk: Client, name: str) -> Appender:
         appender = Appender(zk, PATHS, token)
         await appender.fence()
     return appender
-
-
-async def write(leader: Appender, some: list[bytes], trim: int = 0) -> int:
-    """Append and wait; the number of the first one."""
-    first, done = leader.append(some, trim)
-    await done
-    return first
 
 
 async def contents(zk: Client) -> list[bytes]:

@@ -7,7 +7,7 @@ from grades.layout import Entry, Head, Leader, Paths
 from grades.log import Appender, Deposed, look
 from zooweeper_client.aio import Client
 
-from tests.grades.world import World
+from tests.grades.world import World, write
 
 PATHS = Paths("fenced")
 
@@ -24,13 +24,6 @@ async def leader(zk: Client, name: str) -> Appender:
     appender = Appender(zk, PATHS, stat.czxid)
     await appender.fence()
     return appender
-
-
-async def write(leader: Appender, some: list[bytes], trim: int = 0) -> int:
-    """Append and wait; the number of the first one."""
-    first, done = leader.append(some, trim)
-    await done
-    return first
 
 
 async def contents(zk: Client) -> tuple[Head, list[str]]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from grades.client import Answer, Client, GradesError, Outcome, append
 from grades.fleet import Fleet
 from grades.layout import MAX_LOG_SIZE
+from grades.log import Appender
 from zooweeper_client.aio import Client as Coordination
 
 from bench.figures import clock
@@ -188,3 +189,10 @@ def running(servers: int = 3, nodes: int = 3, options: Sequence[str] = ()) -> It
             ensemble.wait_healthy()
             fleet.wait_level()
             yield World(ensemble, fleet)
+
+
+async def write(leader: Appender, some: list[bytes], trim: int = 0) -> int:
+    """Append and wait; the number of the first one."""
+    first, done = leader.append(some, trim)
+    await done
+    return first
