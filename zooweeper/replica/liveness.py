@@ -80,8 +80,8 @@ class Deadlines:
 class Agreement:
     """The leader compares digests at equal zxids (DESIGN promise 6).
 
-    A digest covers all results up to its zxid, so who agrees at a zxid agreed before. The side with the majority of
-    voters is right; without one nobody is stopped yet.
+    A digest covers all results up to its zxid, as a checksum or by what the znodes show of them, so who agrees at a
+    zxid agreed before. The side with the majority of voters is right; without one nobody is stopped yet.
     """
 
     __slots__ = ("_agreed", "_differ", "_digests", "_kept")

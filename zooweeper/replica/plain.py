@@ -131,23 +131,24 @@ def _create(
     if numbered is None or known is None:
         return None
     up, above_path, above_key = known
-    family, traits = up.family or tree.begin(up), up.traits
+    traits = up.traits
     if traits.acl is not OPEN or traits.owner > 0 or (tree.keep is not None and up.seen != tree.generation):
         return None
     if numbered:
-        if family.cversion > INT_MAX:
+        if up.cversion > INT_MAX:
             return None
-        number = b"%010d" % family.cversion
+        number = b"%010d" % up.cversion
         name += number
         text += number
     if not (name.isalnum() or _NAME.fullmatch(name)):
         return None
     last = name.decode()
-    if last in family.children:
+    if last in up.children:
         return None
     if watches.watched and (above_path in watches.children or f"{above_path}/{last}" in watches.data):
         return None
     node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
+    family = up.family or tree.begin(up)
     tree.bear(above_key, family, len(above_path) + 1 + len(last), crc32(text) << 1 | 1, last, node)
     return len(text).to_bytes(4) + text
 

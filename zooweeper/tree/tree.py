@@ -209,18 +209,21 @@ class DataTree:
     def bear(self, above: int, family: Family, length: int, key: int, name: str, node: Znode) -> None:
         """A new node takes its place; `above` and `key`: the parent's key, and its own, for the digest; `length`: of
         its path."""
-        if family not in self.grown:
-            self._note_growth(above, family)
-        zxid, data = node.czxid, node.data or b""
+        self._note_growth(above, family)
+        zxid = node.czxid
         family.cversion += 1
         family.pzxid = zxid
-        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(data)
+        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(node.data or b"")
         self._total = (self._total + key * weight) & MASK64
+        self._place(family, length, name, node)
+
+    def _place(self, family: Family, length: int, name: str, node: Znode) -> None:
+        """A node stands among its siblings from now on."""
         family.children[name] = node
         if family.sorted is not None:
             family.sorted.add(name)
         self._count += 1
-        self.bytes += length + len(data)
+        self.bytes += length + len(node.data or b"")
 
     def delete(self, path: str, zxid: int) -> None:
         """Remove a node that has no children."""
@@ -327,11 +330,7 @@ class DataTree:
     def _come_back(self, path: str, name: str, family: Family, node: Znode) -> None:
         """A node that was deleted is where it was."""
         self._total = (self._total + key_of(path) * weigh(node)) & MASK64
-        family.children[name] = node
-        if family.sorted is not None:
-            family.sorted.add(name)
-        self._count += 1
-        self.bytes += len(path) + len(node.data or b"")
+        self._place(family, len(path), name, node)
         if node.traits.owner:
             self._own(path, node.traits.owner)
 
