@@ -114,7 +114,10 @@ class AgreementBrain:
                 self._take_over(piece)
         for learner in ready.snapshots:
             self._send_state(learner)
-        return Outbox(disk=ready.disk, now=ready.now, after=ready.after, members=ready.members, stop=ready.stop)
+        return Outbox(
+            disk=ready.disk, lazy=ready.lazy, now=ready.now, after=ready.after, members=ready.members,
+            holding=self.zab.role.holding, stop=ready.stop,
+        )  # fmt: skip
 
     def _take_over(self, piece: SnapChunk) -> None:
         assert self.taking is not None

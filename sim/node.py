@@ -25,8 +25,11 @@ from zooweeper.model.entry import Batch
 from zooweeper.model.errors import DataInconsistency
 from zooweeper.replica.events import Clock
 from zooweeper.storage.folder import FolderError
+from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.events import Received, Tick
 from zooweeper.zab.messages import AckEpoch
+
+LAZY_US = 2 * MS  # runtime/loop.py:LAZY_S
 
 
 class Brain(Protocol):
@@ -82,6 +85,7 @@ class Job:
         self.records: list[Record] = outbox.disk
         self.after: list[tuple[int, Any]] = outbox.after
         self.written: list[Any] = outbox.written
+        self.lazy: bool = outbox.lazy
 
 
 class Node:
@@ -128,7 +132,7 @@ class Node:
         self._jobs: deque[Job] = deque()
         self._writing: list[Job] = []
         self._disk_busy = False
-        self._draining = False
+        self._draining = self._holding = False
         self._backlog: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.clock_true = True  # and was so all the time
         self._percent = 100  # of true time, for the monotonic clock ...
@@ -199,7 +203,7 @@ class Node:
         self.brain, self.fuse, self.trap = None, None, None
         self._jobs.clear()
         self._writing = []
-        self._disk_busy = self._draining = False
+        self._disk_busy = self._draining = self._holding = False
         self._backlog.clear()
         self.store.crash(power_loss)
         self.network.crashed(self.id, power_loss)
@@ -324,7 +328,10 @@ class Node:
         if outbox.disk or ((outbox.after or outbox.written) and (self._jobs or self._disk_busy)):
             self._mirror(outbox.disk)
             self._jobs.append(Job(outbox))
-            self._start_disk()
+            if outbox.lazy:
+                self.world.after(LAZY_US, self._guarded, self.life, self._start_disk)
+            else:
+                self._start_disk()
         else:
             self._release(outbox.after, outbox.written)
         for to, message in outbox.now:
@@ -336,9 +343,17 @@ class Node:
                 self.world.note(self.name, Noted("delivers", delivery))
             self.deliver(delivery)
         self._seam()
+        if outbox.holding and not self._holding:
+            self._holding = True
+            self.world.after(PATIENCE_MS * MS, self._guarded, self.life, self._look_again)
         if outbox.removed:
             self.world.mark("a removed node ended")
             self.stop()
+
+    def _look_again(self) -> None:
+        self._holding = False
+        now_ms = self.now_ms()
+        self._step(Clock(now_ms, now_ms + self.wall_offset_ms))
 
     def _promises_nothing(self, outbox: Any) -> None:
         assert self.brain is not None

@@ -15,8 +15,9 @@ from zooweeper.replica.events import Clock, Disconnect, Event, Heard, PeerUp, Re
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Answer, Delivery, Notice, Outbox
 from zooweeper.replica.status import Status
-from zooweeper.runtime.loop import EXIT_BROKEN, EXIT_DISK, EXIT_STOPPED, Node
+from zooweeper.runtime.loop import EXIT_BROKEN, EXIT_DISK, EXIT_STOPPED, LAZY_MOST, LAZY_S, Node
 from zooweeper.runtime.outgoing import PAUSE_S, SLICE
+from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.messages import Ack, Commit, Message
 
 ME, OTHER = 1, 2
@@ -28,12 +29,14 @@ class Brain:
     def __init__(self, journal: list[Any]) -> None:
         self.journal = journal
         self.next: list[Outbox] = []
+        self.taken = 0
 
     def step(self, event: Event) -> None:
         if not isinstance(event, Clock | Tick):
             self.journal.append(event)
 
     def take(self) -> Outbox:
+        self.taken += 1
         outbox = self.next.pop(0) if self.next else Outbox()
         if outbox:
             self.journal.append("take")
@@ -152,6 +155,54 @@ def test_a_report_releases_what_was_submitted_up_to_it_and_no_more() -> None:
         world.node.report(world.tokens[2])
         await settle()
         assert world.journal[-1] == ("send", OTHER, Ack(1, 1, 2))
+        world.node.stop()
+
+    run(main())
+
+
+def test_what_the_disk_may_take_later_goes_with_what_it_may_not() -> None:
+    async def main() -> None:
+        world = World()
+        lazy = [Outbox(disk=[Accepted(k)], lazy=True, after=[(OTHER, Ack(1, 1, k))]) for k in range(2)]
+        assert await world.turn(*lazy) == ["take", "take"]
+        urgent = Outbox(disk=[Accepted(2)], after=[(OTHER, Ack(1, 1, 2))])
+        assert await world.turn(urgent) == ["take", ("disk", [Accepted(0), Accepted(1), Accepted(2)])]
+        world.journal.clear()
+        world.node.report(world.tokens[0])
+        await settle()
+        assert world.journal == [("send", OTHER, Ack(1, 1, k)) for k in range(3)]
+        world.node.stop()
+
+    run(main())
+
+
+def test_what_the_disk_may_take_later_waits_neither_long_nor_for_many_nor_for_an_end() -> None:
+    async def main() -> None:
+        world = World()
+        assert await world.turn(Outbox(disk=[Accepted(1)], lazy=True)) == ["take"]
+        async with asyncio.timeout(5):
+            while not world.tokens:
+                await asyncio.sleep(LAZY_S)
+        assert world.journal[-1] == ("disk", [Accepted(1)])
+        many = [Accepted(k) for k in range(LAZY_MOST + 1)]
+        assert await world.turn(Outbox(disk=list(many), lazy=True)) == ["take", ("disk", many)]
+        assert await world.turn(Outbox(disk=[Accepted(1)], lazy=True)) == ["take"]
+        world.node.stop()
+        assert world.journal[-1] == ("disk", [Accepted(1)])
+
+    run(main())
+
+
+def test_a_brain_that_holds_something_back_is_shown_the_time() -> None:
+    async def main() -> None:
+        world = World()
+        await world.turn(Outbox(holding=True), Outbox(holding=True))
+        taken = world.brain.taken
+        async with asyncio.timeout(5):
+            while world.brain.taken == taken:
+                await asyncio.sleep(PATIENCE_MS / 1000)
+        await asyncio.sleep(4 * PATIENCE_MS / 1000)
+        assert world.brain.taken == taken + 1, "once, for both"
         world.node.stop()
 
     run(main())

@@ -302,7 +302,8 @@ class ZabRunner:
         for learner in ready.snapshots:
             self.lines.append(f"{id} wants the state for {learner}")
         for to, message in ready.after:
-            self.lines.append(f"{id} ⋯ {to} {words(message, self.attempts)}  (after disk)")
+            when = "after disk, which has time" if ready.lazy else "after disk"
+            self.lines.append(f"{id} ⋯ {to} {words(message, self.attempts)}  ({when})")
         if ready.disk or ready.after:
             if ready.disk or node.jobs:
                 node.jobs.append((ready.disk, ready.after))

@@ -89,12 +89,14 @@ class Outbox:
     """Everything since the last take."""
 
     disk: list[Record] = field(default_factory=list)  # 1. in this order, one fsync for all of them
+    lazy: bool = False  # nobody waits for that fsync: it may come a few milliseconds later, with the next one
     now: list[tuple[int, Message]] = field(default_factory=list)  # 1. (peer, message): may leave at once
     deliver: list[Delivery] = field(default_factory=list)  # 2. per connection in order
     after: list[tuple[int, Message]] = field(default_factory=list)  # 3. (peer or self, message): when `disk` is durable
     written: list[SnapshotWritten] = field(default_factory=list)  # 3. step these then
     # Be connected with these from now on (all that are in force; the version is that of the last); None: as you are.
     members: Membership | None = None
+    holding: bool = False  # step a Clock after PATIENCE_MS (zab/broadcasting.py): something may have waited long enough
     removed: bool = False  # the ensemble goes on without this node: carry this outbox out, then end
     stop: str = ""  # not empty: this node cannot keep its promises; carry out nothing more, exit with this line
 

@@ -96,6 +96,7 @@ class Replica:
             while self._turn():
                 pass
         outbox, self.outbox = self.outbox, Outbox()
+        outbox.holding = self.zab.role.holding
         return outbox
 
     def status(self) -> Status:
@@ -259,7 +260,9 @@ class Replica:
     def _carry_out(self, ready: Ready) -> bool:
         """What zab wants done; whether there may be more to do for it."""
         outbox = self.outbox
-        outbox.disk += ready.disk
+        if ready.disk:
+            outbox.lazy = ready.lazy and (outbox.lazy or not outbox.disk)
+            outbox.disk += ready.disk
         outbox.now += ready.now
         outbox.after += ready.after
         outbox.stop = outbox.stop or ready.stop

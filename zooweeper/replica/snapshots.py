@@ -111,6 +111,7 @@ class Snapshots:
         outbox.written.append(SnapshotWritten(zxid, self._index, chunk is None))
         self._index += 1
         self._disk_busy = True
+        outbox.lazy = False  # one piece at a time: a wait for each would add up
 
     def _to_learner(self) -> None:
         assert self._reader is not None

@@ -1,6 +1,7 @@
 """The node's loop: what arrived in one turn is stepped, then one drain carries out what the brain wants done.
 
 Rules: what leaves, leaves in the outbox's order: now, disk, deliver; when the disk has reported, after and written.
+What the disk may take later (`lazy`) waits for something that may not, for LAZY_S at most.
 Nothing else in the process may send or deliver. No task, future or closure per request. Whatever breaks here ends the
 process: a brain that stopped in the middle of an event must not go on.
 
@@ -23,7 +24,11 @@ from zooweeper.replica.status import Status
 from zooweeper.runtime import clock
 from zooweeper.runtime.gateway import Sink
 from zooweeper.runtime.outgoing import PAUSE_S, Outgoing
+from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.messages import Message
+
+LAZY_S = 0.002  # long enough for some lone writes to share a sync
+LAZY_MOST = 64  # batches that wait
 
 EXIT_BROKEN = 1  # a mistake in the program
 EXIT_STOPPED = 10  # the brain cannot keep its promises
@@ -92,7 +97,9 @@ class Node:
         self._behind: list[Callable[[], None]] = []  # to be called at its end
         self._stopped = False
         self._held: deque[Held] = deque()
-        self._token = 0  # of the last submission
+        self._lazy: list[Record] = []  # for the disk, with the next submission
+        self._lazy_timer = self._holding_timer = False  # is on its way
+        self._token = 0  # of what the disk was, or will be, given last
         self._reported: deque[int] = deque()  # filled by the disk thread
         self._waking = False  # a call of _on_reported is on its way
         self._timer: asyncio.TimerHandle | None = None
@@ -107,8 +114,9 @@ class Node:
         self._on_timer()
 
     def stop(self) -> None:
-        """Do nothing any more, whatever arrives."""
+        """Do nothing any more, whatever arrives. What the disk was to take, it takes."""
         self._stopped = True
+        self._submit()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -232,7 +240,12 @@ class Node:
                     log.info("%s zxid=%s", SHOWN[type(record)], show(record.zxid))  # type: ignore[union-attr]
             self._token += 1
             self._held.append(Held(self._token, outbox))
-            self.disk.submit(outbox.disk, self._token)
+            self._lazy += outbox.disk
+            if not outbox.lazy or len(self._lazy) > LAZY_MOST:
+                self._submit()
+            elif not self._lazy_timer:
+                self._lazy_timer = True
+                self._loop.call_later(LAZY_S, self._on_lazy_timer)
         self._clients.deliver(outbox.deliver)
         self._tell_later()
         if not outbox.disk and (outbox.after or outbox.written):
@@ -240,11 +253,27 @@ class Node:
                 self._held.append(Held(self._token, outbox))
             else:
                 self._release(outbox.after, outbox.written)
+        if outbox.holding and not self._holding_timer:
+            self._holding_timer = True
+            self._loop.call_later(PATIENCE_MS / 1000, self._on_holding_timer)
         if outbox.removed:
             log.warning("removed: the ensemble goes on without this node, which ends")
             self.removed = True
             self.stop()
             self.on_removed()
+
+    def _submit(self) -> None:
+        if self._lazy:
+            records, self._lazy = self._lazy, []
+            self.disk.submit(records, self._token)
+
+    def _on_lazy_timer(self) -> None:
+        self._lazy_timer = False
+        self._submit()
+
+    def _on_holding_timer(self) -> None:
+        self._holding_timer = False
+        self.step(clock.now())
 
     def _tell_later(self) -> None:
         if self._clients.waiting and not self._telling:

@@ -89,7 +89,7 @@ class Following:
         vote = peer.up.get(leader)
         self._led = vote is not None and vote.state == State.LEADING  # it said that it leads
 
-    favoured = False
+    favoured = holding = False
 
     @property
     def choice(self) -> int:
@@ -140,10 +140,13 @@ class Following:
         """Whoever counts, we follow this leader."""
 
     def flush(self) -> None:
-        """One acknowledgement for all that gathered since the last take."""
+        """One acknowledgement for all that gathered since the last take; nobody waits for that of what is final."""
         if self._ack_due:
             self._ack_due = False
-            self.peer.ready.after.append((self.leader, Ack(self.attempt, self.epoch, self.peer.history.last)))
+            ready, history = self.peer.ready, self.peer.history
+            ready.after.append((self.leader, Ack(self.attempt, self.epoch, history.last)))
+            final = history.committed == history.last
+            ready.lazy = final and all(type(record) is durable.Logged for record in ready.disk)
 
     # --- messages; each handler runs for this leader and this try only
 

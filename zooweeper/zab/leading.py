@@ -2,7 +2,8 @@
 
 Rules: our own disk is one voter among the others, and votes by mail: what we need durable goes to the disk, and a
 message to ourselves comes back when it is. One batch is in flight at a time; the next gathers above us. A commit rides
-on the next proposal, or goes alone when there is none. Acknowledgements belong to a learner's try and vanish with it.
+on the next proposal, or goes alone when there is none; who gets a proposal when is told in broadcasting.py.
+Acknowledgements belong to a learner's try and vanish with it.
 Whoever leads without hearing a quorum for `silence_ms` stops leading (check-quorum).
 
     DISCOVERY: FollowerInfo of a quorum → epoch above all promises → NewEpoch · AckEpoch of a quorum, none more recent
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zooweeper.model import durable
 from zooweeper.model.entry import Batch
 from zooweeper.model.zxid import COUNTER_MAX, EPOCH_MAX, counter_of, epoch_of, make
+from zooweeper.zab.broadcasting import Broadcasting
 from zooweeper.zab.learner import Learner, Stage, of_its_try
 from zooweeper.zab.messages import (
     Ack,
@@ -43,7 +45,6 @@ from zooweeper.zab.messages import (
     Vote,
 )
 from zooweeper.zab.rounds import Rounds
-from zooweeper.zab.sending import Sending
 from zooweeper.zab.vote import Phase, State
 
 if TYPE_CHECKING:
@@ -53,12 +54,11 @@ INVITATION = 0  # among the tokens of questions, which begin with 1
 COUNTER_LAST = COUNTER_MAX - (1 << 20)  # hand over well before the counter would wrap (ZK-1277)
 
 
-class Leading(Sending):
+class Leading(Broadcasting):
     """One try of leading, and the epoch won with it."""
 
     __slots__ = (
-        "attempt", "durable", "epoch", "handing_over", "in_flight", "learners", "peer", "phase", "promised", "rounds",
-        "since_ms", "told",
+        "attempt", "durable", "epoch", "handing_over", "learners", "peer", "phase", "promised", "rounds", "since_ms",
     )  # fmt: skip
 
     state = State.LEADING
@@ -80,8 +80,9 @@ class Leading(Sending):
         self.durable = -1  # the last zxid that our own disk has acknowledged; -1: not even the epoch
         self.learners: dict[int, Learner] = {}
         self.since_ms = peer.now_ms  # of the last step forward before the epoch is established
-        self.in_flight = 0  # last zxid of the batch that waits for its quorum; 0: none
-        self.told = 0  # the commit that the learners know of
+        self.in_flight = self.proposed_ms = self.told = 0
+        self.vanguard = ()
+        self.holding = False
         self.handing_over = False
         self.rounds = Rounds()
 
@@ -118,17 +119,15 @@ class Leading(Sending):
 
     def propose(self, batch: Batch) -> None:
         """Broadcast `batch`: to the learners before our own disk has it (zab-protocol 19.3)."""
-        peer = self.peer
+        peer, history = self.peer, self.peer.history
         assert self.can_propose and batch.first == self.next_zxid, str(batch)
-        assert peer.history.committed == peer.history.last, "all before a batch is final (memberships.py)"
+        assert history.committed == history.last, "all before a batch is final (memberships.py)"
+        before = history.batches[-1:]
         peer.append(batch)
-        self.in_flight = batch.last
-        committed = self.told = peer.history.committed
-        peer.ready.disk.append(durable.Logged(batch, committed))
+        peer.ready.disk.append(durable.Logged(batch, history.committed))
         peer.ready.after.append((peer.id, Ack(self.attempt, self.epoch, batch.last)))
-        for learner in self.at_least(Stage.SYNCING):
-            peer.send(learner.id, Propose(learner.attempt, self.epoch, batch, committed))
-        peer.history.trim(self.pinned())
+        self.broadcast(batch, before)
+        history.trim(self.pinned())
         if counter_of(batch.last) >= COUNTER_LAST:
             self.on_hand_off()
 
@@ -197,12 +196,9 @@ class Leading(Sending):
 
     def on_members(self) -> None:
         """Who is no voter any more leads until that is committed, then one of those who are."""
+        self.release()
         if not self.peer.memberships.is_voter(self.peer.id):
             self.handing_over = True
-
-    def drop(self, id: int) -> None:
-        """It follows no more, or must follow anew: its acknowledgements go with it."""
-        self.learners.pop(id, None)
 
     def _maybe_hand_over(self) -> None:
         peer = self.peer
@@ -218,14 +214,6 @@ class Leading(Sending):
             peer.send(learner.id, HandOver(learner.attempt, self.epoch, max(ready)))
         peer.become_looking()
 
-    def flush(self) -> None:
-        """Tell the learners of commits that no proposal carried."""
-        committed = self.peer.history.committed
-        if self.phase is Phase.BROADCAST and committed > self.told:
-            self.told = committed
-            for learner in self.at_least(Stage.SYNCED):
-                self.peer.send(learner.id, Commit(learner.attempt, self.epoch, committed))
-
     def _heirs(self) -> list[Learner]:
         """Who could lead in our place."""
         voters = self.peer.voters
@@ -237,6 +225,7 @@ class Leading(Sending):
         peer = self.peer
         if message.accepted >= EPOCH_MAX:
             return  # no epoch is above it: it can never follow anybody again
+        self.drop(sender)  # what it was in an earlier try
         learner = Learner(sender, message.attempt, message.accepted, message.voting, peer.now_ms)
         self.learners[sender] = learner
         peer.epoch_seen = max(peer.epoch_seen, message.accepted)
@@ -322,6 +311,7 @@ class Leading(Sending):
         if message.epoch != self.epoch or learner.stage is not Stage.SYNCING:
             return
         learner.stage = Stage.SYNCED
+        self.vanguard = ()
         learner.durable = max(learner.durable, message.last)
         if self.phase is Phase.SYNCHRONIZATION:
             self.since_ms = self.peer.now_ms
@@ -370,12 +360,13 @@ class Leading(Sending):
         if epoch_of(zxid) == self.epoch:
             peer.commit(zxid)
             if self.in_flight and self.in_flight <= peer.history.committed:
-                self.in_flight = 0
+                self.in_flight, self.holding = 0, False
                 self._maybe_hand_over()
 
     def on_forward(self, learner: Learner, message: Forward) -> None:
         if self.phase is Phase.BROADCAST:
             self.peer.ready.forwards.append(message)
+            self.prefer(learner)
 
     # --- pings, and reads that must not be stale (zab-protocol 19.1)
 

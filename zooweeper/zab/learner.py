@@ -27,6 +27,7 @@ class Learner:
 
     __slots__ = (
         "accepted",
+        "asked",
         "attempt",
         "chunks_acked",
         "chunks_sent",
@@ -36,8 +37,10 @@ class Learner:
         "epochs",
         "executed",
         "heard_ms",
+        "held",
         "id",
         "last",
+        "owes",
         "promised",
         "round",
         "snapshot",
@@ -56,6 +59,9 @@ class Learner:
         self.epochs: Epochs = ()
         self.executed = 0
         self.durable = 0  # the last zxid it acknowledged
+        self.held = False  # our last batch is held back from it
+        self.asked = 0  # where our history ended when it last forwarded something
+        self.owes = 0  # it was waited for in vain, and is slow until its disk reaches this
         self.due = 0  # its disk should reach this
         self.due_ms = now_ms  # and has not since
         self.heard_ms = now_ms

@@ -29,6 +29,8 @@ class Looking:
     phase = Phase.ELECTION
     leader = 0
 
+    holding = False
+
     def __init__(self, peer: Peer, favoured: bool) -> None:
         self.peer = peer
         self.favoured = favoured  # told with our vote, so that the order is the same for all who hear it (ZK-1419)

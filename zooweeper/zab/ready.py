@@ -16,6 +16,7 @@ class Ready:
     """Everything since the last take."""
 
     disk: list[Record] = field(default_factory=list)
+    lazy: bool = False  # `disk` is batches that are final without it, and nothing else
     now: list[tuple[int, Message]] = field(default_factory=list)
     after: list[tuple[int, Message]] = field(default_factory=list)
     state: list[Batch | SnapBegin | SnapChunk] = field(default_factory=list)  # execute, or take over the leader's

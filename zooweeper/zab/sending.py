@@ -29,10 +29,15 @@ class Sending:
     def at_least(self, stage: Stage) -> list[Learner]:
         return [learner for learner in self.learners.values() if learner.stage >= stage]
 
+    def drop(self, id: int) -> None:
+        """It follows no more, or must follow anew: its acknowledgements go with it."""
+        self.learners.pop(id, None)
+
     def diverged(self, learner: int, zxid: int) -> None:
         """The replica found a learner's digest to be wrong at `zxid`."""
-        association = self.learners.pop(learner, None)
+        association = self.learners.get(learner)
         if association is not None:
+            self.drop(learner)
             self.peer.send(learner, Diverged(association.attempt, self.epoch, zxid))
 
     def synchronize(self, learner: Learner) -> None:
