@@ -1,6 +1,7 @@
 """Safeguards of reads: in their order, and never stale when they must not be."""
 
 from sim.ablations.patch import Edit, without
+from zooweeper.replica.barriers import Barriers
 from zooweeper.replica.clients import Clients
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.rounds import Rounds
@@ -28,6 +29,6 @@ READS = {
     ),
     "lost_questions": without(
         "questions to a leader that is gone are not asked again",
-        Edit(Clients.leader_lost, "self.asking.extend(asked)", "pass"),
+        Edit(Barriers.leader_lost, "self.asking.extend(self._asked)", "pass"),
     ),
 }

@@ -35,6 +35,7 @@ from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View, encoded
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
 from zooweeper.ops.table import OPS
+from zooweeper.replica.barriers import NO_QUORUM, Barriers
 from zooweeper.replica.connection import Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
 from zooweeper.replica.execute import Executed
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from zooweeper.replica.replica import Replica
 
 BEHIND = "this node has not seen yet what the client has seen elsewhere"
-NO_QUORUM = "this node is not connected to a majority of the ensemble"
 READ, LOCAL = OpKind.READ, OpKind.LOCAL  # to look a member up takes longer than a name
 
 
@@ -62,11 +62,9 @@ class Clients:
         self.waiting: dict[int, bytes] = {}  # ticket -> packed request, in the order they were taken
         self._waiting_bytes = 0
         self.touched: dict[int, None] = {}  # sessions heard of since the last report
-        self.asking: list[tuple[Connection, Pending]] = []  # barriers nobody was asked for yet
-        self._asked: dict[int, list[tuple[Connection, Pending]]] = {}  # token -> those that wait for its answer
+        self.barriers = Barriers(self._drain)
         self._unheard: dict[int, None] = {}  # connections that are to be told that they were heard
         self._more: dict[int, Connection] = {}  # whose answers are known, and too large to be given at once
-        self._behind: dict[int, Connection] = {}  # whose barrier is confirmed, beyond what is executed here
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -172,8 +170,7 @@ class Clients:
         connection.writes.clear()
         connection.pending.clear()
         connection.held.clear()
-        connection.barriers = 0
-        self._behind.pop(connection.id, None)
+        self.barriers.forget(connection)
         self._more.pop(connection.id, None)
         self._unheard.pop(connection.id, None)
         self._replica.watches.forget(connection.id)
@@ -249,10 +246,7 @@ class Clients:
     def _barrier(self, connection: Connection, ask: Ask) -> None:
         if not self._replica.zab.connected_quorum:
             raise NoQuorum(NO_QUORUM)
-        pending = Pending(Kind.BARRIER, ask)
-        connection.pending.append(pending)
-        connection.barriers += 1
-        self.asking.append((connection, pending))
+        self.barriers.add(connection, ask)
 
     def _write(self, connection: Connection, ask: Ask) -> None:
         if not connection.session:
@@ -443,48 +437,6 @@ class Clients:
         if self._more:
             more, self._more = self._more, {}
             for connection in more.values():
-                self._drain(connection)
-
-    # --- barriers
-
-    @property
-    def barrier_under_way(self) -> bool:
-        """One at a time: what asks for one meanwhile gathers for the next."""
-        return bool(self._asked)
-
-    def barrier_asked(self, token: int) -> None:
-        """All that wait for a barrier wait for `token` now."""
-        self._asked[token], self.asking = self.asking, []
-
-    def barrier_answered(self, token: int, zxid: int) -> None:
-        """A quorum confirmed the leader after the question; execute up to `zxid` first."""
-        for connection, pending in self._asked.pop(token, ()):
-            pending.zxid = zxid
-            self._behind[connection.id] = connection
-        self.caught_up()
-
-    def caught_up(self) -> None:
-        """More was executed: barriers may be reached."""
-        for connection in list(self._behind.values()):
-            self._drain(connection)
-            if not any(one.kind is Kind.BARRIER and one.zxid >= 0 for one in connection.pending):
-                self._behind.pop(connection.id, None)
-
-    def leader_lost(self) -> None:
-        """Questions to the old leader are void: ask the next one anew, never reuse (etcd 20221). Without a quorum
-        there will be none soon."""
-        for asked in self._asked.values():
-            self.asking.extend(asked)
-        self._asked.clear()
-
-    def quorum_lost(self) -> None:
-        """Refuse what cannot be confirmed."""
-        self.leader_lost()
-        asking, self.asking = self.asking, []
-        for connection, pending in asking:
-            if connection.barriers:
-                connection.barriers -= 1
-                pending.done(ErrorCode.NO_QUORUM, b"", 0, NO_QUORUM)
                 self._drain(connection)
 
     def installed(self) -> None:

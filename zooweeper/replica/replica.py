@@ -66,11 +66,11 @@ class Replica:
         membership = membership_in(self.state, of_settings(config.members, config.clients.announced))
         self.zab = Peer(config.id, membership, config.timing, recovered, rng.getrandbits(48), membership_of)
         self.clients = Clients(self, rng.getrandbits(62) | 1)
+        self._barriers = self.clients.barriers
         self._gathering = Gathering()
         self._routed: Leading | Following | None = None  # the role that requests were gathered for
         self._leadership: Leadership | None = None
         self._forwarded: deque[int] = deque()  # tickets of the last requests of the Forwards in flight
-        self._barrier = 0
         self._reported: dict[int, None] = {}
         self._builder: SnapshotBuilder | None = None
         self._installing: SnapBegin | None = None  # the snapshot being received
@@ -219,10 +219,8 @@ class Replica:
             self._leadership.order(self._gathering)
         elif isinstance(self._routed, Following) and self._gathering:
             self._forward(self._routed)
-        if self.clients.asking and self._routed is not None and not self.clients.barrier_under_way:
-            self._barrier += 1
-            self.clients.barrier_asked(self._barrier)
-            self._routed.barrier(self._barrier)
+        if self._barriers.asking and self._routed is not None:
+            self._barriers.ask(self._routed)
         ready = self.zab.take()
         if not ready:
             return False
@@ -247,14 +245,14 @@ class Replica:
             self._gathering.clear()
             self._forwarded.clear()
             self._leadership = Leadership(self, role) if isinstance(role, Leading) else None
-            self.clients.leader_lost()
+            self._barriers.leader_lost()
             if role is not None:
                 for ticket, request in self.clients.waiting.items():
                     self._gathering.add(1, request, ticket)
                 self.clients.leader_found()
                 self.clients.touched.update(dict.fromkeys(self.clients.sessions()))
         if self._quorum and not zab.connected_quorum:
-            self.clients.quorum_lost()
+            self._barriers.quorum_lost()
         self._quorum = zab.connected_quorum
 
     def _carry_out(self, ready: Ready) -> bool:
@@ -284,7 +282,7 @@ class Replica:
             if self._leadership is not None and not self._leadership.report(learner, data):
                 self._leadership.role.drop(learner)
         for answer in ready.barriers:
-            self.clients.barrier_answered(answer.token, answer.zxid)
+            self._barriers.answered(answer.token, answer.zxid)
         for learner in ready.snapshots:
             self._snapshots.want(learner)
         return bool(ready.state or ready.forwards or ready.barriers or ready.reports or ready.members is not None)
@@ -320,7 +318,7 @@ class Replica:
         batch.ended(zxid)
         if leadership is not None:
             leadership.executed_batch()
-        clients.caught_up()
+        self._barriers.caught_up()
         self._snapshots.executed(batch.count, len(batch.data))
 
     def _notice(self, zxid: int, changes: list[Any]) -> None:
