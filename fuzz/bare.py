@@ -59,3 +59,6 @@ class Bare:
 
     def inspect(self) -> Inspection:
         return self.replica.inspect()
+
+    def carrier(self) -> str:
+        return ""

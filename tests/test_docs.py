@@ -101,6 +101,7 @@ def pattern(line: str) -> str:
     """What a line may look like in another run."""
     out = re.escape(re.sub(r"\s+", " ", line.strip())).replace("…", ".*")
     out = re.sub(r"(?<![\w/])[0-9a-f]{16}\b|\d+", r"[0-9a-f]+", out)
+    out = re.sub(r"(?<=\\ )(fast|\\-)(?=\\ )", "(fast|grpc|-)", out)  # what the broadcast reaches a node by
     return re.sub(r"LEADER|\bleader\b|follower", "(LEADER|leader|follower)", out)
 
 

@@ -15,7 +15,9 @@ def node(id: int, role: str, epoch: int = 1, applied: int = 5, digest: str = "aa
     if role == "down":
         return status.row(None, f"127.0.0.1:{5180 + id}")
     at = zxid.make(epoch, applied)
-    return NodeStatus(id, role, epoch, at, at, f"127.0.0.1:{5180 + id}", "w", "a", 100 + id, 0, digest, "broadcast")
+    return NodeStatus(
+        id, role, epoch, at, at, f"127.0.0.1:{5180 + id}", "w", "a", 100 + id, 0, digest, phase="broadcast"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_digests_are_compared_at_equal_zxid_alone() -> None:
 
 def test_json_has_exactly_these_keys() -> None:
     found = json.loads(status.as_json([node(1, "leader"), node(2, "down")]))
-    keys = ["id", "role", "epoch", "zxid", "applied", "grpc", "wire", "admin", "pid", "sessions", "digest"]
+    keys = ["id", "role", "epoch", "zxid", "applied", "grpc", "wire", "admin", "pid", "sessions", "digest", "carrier"]
     assert [list(row) for row in found] == [keys, keys]
     assert found[1]["role"] == "down" and found[1]["epoch"] is None
 
@@ -102,3 +104,10 @@ def test_tables_show_zxids_as_people_read_them() -> None:
     lines = text.table(status.COLUMNS, status.cells([node(1, "leader"), node(2, "down")]))
     assert lines[1].split()[:5] == ["1", "LEADER", "1", "1:5", "1:5"]
     assert lines[2].split()[:5] == ["-", "down", "-", "-", "-"]
+
+
+@pytest.mark.parametrize("carrier", ["fast", "grpc", ""])
+def test_what_carries_the_broadcast_to_a_node_is_shown_as_it_says(carrier: str) -> None:
+    one = status.row(StatusReply(id=2, role="follower", carrier=carrier), "127.0.0.1:5182")
+    assert json.loads(status.as_json([one]))[0]["carrier"] == (carrier or None)
+    assert dict(zip(status.COLUMNS, status.cells([one])[0], strict=True))["carrier"] == (carrier or "-")

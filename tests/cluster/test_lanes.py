@@ -69,6 +69,17 @@ def test_lanes_break_and_stand_still_under_load_and_no_leader_is_lost(laned: Bed
     asyncio.run(scenario(laned))
 
 
+def test_status_says_what_carries_the_broadcast(bed: Bed) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        rows = bed.rows()
+        if [row.carrier for row in rows if row.role == "follower"] == [bed.carrier] * 2 or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    carriers = {row.role: row.carrier for row in rows}
+    assert carriers == {"leader": None, "follower": bed.carrier}
+
+
 def test_a_leader_is_killed_under_load_with_lanes_and_without(bed: Bed) -> None:
     async def scenario() -> None:
         async with Load([*each_node(bed.ensemble), bed.ensemble.hosts]) as load:

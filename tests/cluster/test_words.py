@@ -6,6 +6,7 @@ import time
 
 from zooweeper.cli.ensemble import Ensemble
 from zooweeper.doors.words import FULL_VERSION
+from zooweeper.model.config import CARRIERS
 
 
 def ask(ensemble: Ensemble, node: int, word: bytes) -> str:
@@ -36,12 +37,14 @@ def test_what_leader_and_followers_show(three: Ensemble) -> None:
         "zk_pending_syncs": "0",
     }.items():
         assert shown[key] == value, key
+    assert "zk_peer_carrier" not in shown
     assert int(shown["zk_leader_uptime"]) > 0 and int(shown["zk_max_proposal_size"]) > 0
     assert re.search(r"\nMode: leader\nNode count: \d+\nProposal sizes last/min/max: \d+/\d+/\d+\n$",
                      ask(three, leader, b"srvr"))  # fmt: skip
     for node in followers:
         shown = monitored(three, node)
         assert (shown["zk_server_state"], shown["zk_peer_state"]) == ("follower", "following - broadcast")
+        assert shown["zk_peer_carrier"] in CARRIERS
         assert "zk_learners" not in shown and "zk_max_proposal_size" not in shown
         assert re.search(r"\nMode: follower\nNode count: \d+\n$", ask(three, node, b"srvr"))
 

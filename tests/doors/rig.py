@@ -46,6 +46,9 @@ class NoPeers:
     def set_members(self, membership: Membership) -> None:
         """Nor will there be."""
 
+    def carrier(self, peer: int) -> str:
+        return ""
+
 
 class Rig:
     """A running node and its address."""

@@ -67,6 +67,9 @@ class View:
     def inspect(self) -> Inspection:
         return self.node.inspect()
 
+    def carrier(self) -> str:
+        return self.node.carrier()
+
     def connections(self) -> list[ConnectionRow]:
         return [client.connection.row() for client in self.clients]
 

@@ -36,6 +36,7 @@ class Bed:
         """`disks`: each node on a disk of its own; abilities.missing(DISKS) must be empty. `carrier`: of the broadcast
         between the nodes."""
         self.ensemble = Ensemble.temporary(nodes)
+        self.carrier = carrier
         self._stack = contextlib.ExitStack()
         self._stack.callback(self.ensemble.wipe)
         self.disks: dict[int, LoopDisk] = {}

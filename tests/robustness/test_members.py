@@ -45,7 +45,9 @@ class FakeBed:
         return self.log
 
     def rows(self) -> list[NodeStatus]:
-        return [NodeStatus(id, role, 1, 1, 1, "", "", "", 1, 0, "", "broadcast") for id, role in self.roles.items()]
+        return [
+            NodeStatus(id, role, 1, 1, 1, "", "", "", 1, 0, "", phase="broadcast") for id, role in self.roles.items()
+        ]
 
 
 @pytest.fixture

@@ -69,6 +69,11 @@ def told(n: Net, node: int) -> list[Any]:
     return [event[2] for event in n.seen[node].events if event[0] == "received"]
 
 
+def carriers(n: Net) -> list[str]:
+    """What the broadcast travels on, as each side says."""
+    return [n.peers[node].carrier(3 - node) for node in (1, 2)]
+
+
 async def heard(n: Net, node: int, count: int, seconds: float = 10) -> None:
     """The node has been told so many messages."""
     await until(lambda: len(told(n, node)) >= count, seconds)
@@ -98,6 +103,22 @@ def test_both_sides_get_a_lane_and_messages_keep_their_order_over_both_carriers(
     run(main())
 
 
+def test_it_is_told_which_carrier_has_the_broadcast_now() -> None:
+    async def main() -> None:
+        async with net(2) as n:
+            await both(n)
+            await lanes_up(n)
+            assert carriers(n) == [FAST, FAST]
+            lane = link_of(n.peers[1], 2).lane
+            assert lane is not None
+            lane._transport.abort()
+            await until(lambda: carriers(n) == [GRPC, GRPC])
+            await until(lambda: carriers(n) == [FAST, FAST])
+            assert n.peers[1].carrier(0) == n.peers[1].carrier(3) == "", "there is no stream"
+
+    run(main())
+
+
 @pytest.mark.parametrize(("one", "two"), [(FAST, GRPC), (GRPC, FAST), (GRPC, GRPC)])
 def test_a_side_that_wants_no_lane_gets_none(one: str, two: str) -> None:
     async def main() -> None:
@@ -107,7 +128,7 @@ def test_a_side_that_wants_no_lane_gets_none(one: str, two: str) -> None:
                 n.peers[1].send(2, message)
             await heard(n, 2, 20)
             await asyncio.sleep(0.3)
-            assert all(link_of(n.peers[node], 3 - node).lane is None for node in (1, 2))
+            assert carriers(n) == [GRPC, GRPC]
             assert told(n, 2) == mixed(20)
 
     run(main())

@@ -53,7 +53,8 @@ WAITS: dict[str, Callable[[Health], bool]] = {
 
 
 def _status(hosts: str | None, output: str | None, timeout: float | None, wait: str | None, watch: bool) -> int:
-    """One row per node: role, epoch, last zxid logged and executed, sessions, addresses, digest of the state.
+    """One row per node: role, epoch, last zxid logged and executed, sessions, carrier of the broadcast to it (fast: a
+    lane, grpc: the stream), addresses, digest of the state.
 
     Exit code 0 with a quorum, 75 without, 69 when no node answers.
     """

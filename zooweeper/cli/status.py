@@ -48,6 +48,7 @@ class NodeStatus:
     pid: int | None
     sessions: int | None
     digest: str | None
+    carrier: str | None = None  # by which the broadcast reaches it from the leader
     phase: str | None = None  # not shown: a follower that is still synchronizing does not serve yet
     standing: str = VOTER  # not shown: only voters count; NOBODY: not a member yet, or not any more
 
@@ -117,6 +118,7 @@ def row(reply: "StatusReply | None", address: str, member: "Known | None" = None
         reply.pid,
         reply.sessions,
         reply.digest,
+        reply.carrier or None,
         reply.phase,
         _standings(reply).get(reply.id, NOBODY),
     )
@@ -235,7 +237,7 @@ def as_json(rows: Sequence[NodeStatus]) -> str:
     return json.dumps(shown)
 
 
-COLUMNS = ("id", "role", "epoch", "zxid", "applied", "sessions", "grpc", "wire", "admin", "pid", "digest")
+COLUMNS = ("id", "role", "epoch", "zxid", "applied", "sessions", "carrier", "grpc", "wire", "admin", "pid", "digest")
 
 
 def cells(rows: Sequence[NodeStatus]) -> list[tuple[str, ...]]:

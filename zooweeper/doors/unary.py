@@ -320,6 +320,7 @@ class Unary:
                 for one in status.members.servers
             ],
             config_version=status.members.version,
+            carrier=self._gateway.carrier(),
         )
 
 

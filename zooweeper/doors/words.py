@@ -62,6 +62,9 @@ class ServerView(Protocol):
 
     def inspect(self) -> Inspection: ...
 
+    def carrier(self) -> str:
+        """As of runtime/gateway.py:Gateway."""
+
     def connections(self) -> Sequence[ConnectionRow]:
         """All of this port, in the order in which they came."""
 
@@ -196,9 +199,11 @@ def _monitored(server: ServerView) -> Iterable[tuple[str, object]]:
     yield "min_client_response_size", responses.least
     if _alone(status):
         return
-    lead = inspection.lead()
+    lead, carrier = inspection.lead(), server.carrier()
     yield "peer_state", _peer_state(status)
     yield "quorum_size", len(status.members.voters)
+    if carrier:
+        yield "peer_carrier", carrier  # no key of ZooKeeper's
     if lead is not None:
         yield "learners", lead.learners
         yield "followers", lead.learners  # its name before 3.6

@@ -234,6 +234,9 @@ class WireDoor:
     def inspect(self) -> Inspection:
         return self._gateway.inspect()
 
+    def carrier(self) -> str:
+        return self._gateway.carrier()
+
     def connections(self) -> list[ConnectionRow]:
         return [link.connection.row() for link in self._links]
 

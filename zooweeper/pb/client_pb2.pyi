@@ -668,6 +668,7 @@ class StatusReply(_message.Message):
     PHASE_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     CONFIG_VERSION_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     role: _builtins.str
     """leader, follower, observer, looking"""
@@ -692,6 +693,8 @@ class StatusReply(_message.Message):
     phase: _builtins.str
     config_version: _builtins.int
     """of that membership: the zxid of the change that made it"""
+    carrier: _builtins.str
+    """of the leader's broadcast to it: fast (a lane) or grpc (the stream); empty: it follows nobody"""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """of the ensemble, as this node knows it"""
@@ -720,10 +723,11 @@ class StatusReply(_message.Message):
         phase: _builtins.str = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
         config_version: _builtins.int = ...,
+        carrier: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "cluster", b"cluster", "config_version", b"config_version", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "members", b"members", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "applied", b"applied", "carrier", b"carrier", "cluster", b"cluster", "config_version", b"config_version", "connections", b"connections", "digest", b"digest", "epoch", b"epoch", "grpc", b"grpc", "id", b"id", "leader", b"leader", "members", b"members", "phase", b"phase", "pid", b"pid", "quorum", b"quorum", "role", b"role", "sessions", b"sessions", "version", b"version", "watches", b"watches", "wire", b"wire", "znodes", b"znodes", "zxid", b"zxid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

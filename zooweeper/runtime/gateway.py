@@ -42,3 +42,6 @@ class Gateway(Protocol):
 
     def inspect(self) -> Inspection:
         """What only operators ask for."""
+
+    def carrier(self) -> str:
+        """What the leader's broadcast reaches this node by, as `peer_carrier` names it; empty: it follows nobody."""

@@ -64,6 +64,8 @@ class Net(Protocol):
 
     def set_members(self, membership: Membership) -> None: ...
 
+    def carrier(self, peer: int) -> str: ...
+
 
 class Held:
     """What waits until the disk has everything submitted before it."""
@@ -173,6 +175,9 @@ class Node:
 
     def inspect(self) -> Inspection:
         return self.brain.inspect()
+
+    def carrier(self) -> str:
+        return self.net.carrier(self.brain.status().leader)
 
     # --- the disk
 

@@ -13,7 +13,7 @@ may not know whom to dial.
 Beside a stream there may be a lane, which it arranges (joint.py) and which carries the broadcast; the link (link.py)
 keeps one order over both, and a lane that breaks is no end of the stream.
 
-The runtime calls `send` and `set_members`, and is called back as a `Listener`.
+The runtime calls `send`, `set_members` and `carrier`, and is called back as a `Listener`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from zooweeper.model.config import Address, Config
+from zooweeper.model.config import FAST, GRPC, Address, Config
 from zooweeper.model.limits import PEER_MESSAGE_BYTES_MAX
 from zooweeper.model.members import SERVER_ID_MAX, Membership
 from zooweeper.pb import peer_pb2 as pb
@@ -165,6 +165,11 @@ class Peers:
         link = self._links.get(peer)
         if link is not None:
             link.send(message)
+
+    def carrier(self, peer: int) -> str:
+        """What the broadcast between this node and a peer travels on at present: FAST, GRPC; empty without a stream."""
+        link = self._links.get(peer)
+        return "" if link is None else GRPC if link.lane is None else FAST
 
     # --- both ends
 

@@ -52,6 +52,7 @@ class NodeStatus:
     phase: str
     members: tuple[MemberAddresses, ...]  # of the ensemble, as this node knows it
     config_version: int = 0  # of that membership
+    carrier: str = ""  # of the leader's broadcast to it: fast, a lane, or grpc, the stream; empty: it follows nobody
 
 
 async def status(address: str, timeout: float = 2.0) -> NodeStatus:
@@ -90,4 +91,5 @@ async def status(address: str, timeout: float = 2.0) -> NodeStatus:
         reply.phase,
         tuple(MemberAddresses(one.id, one.grpc, one.wire, one.admin, one.peer, one.observer) for one in reply.members),
         reply.config_version,
+        reply.carrier,
     )
