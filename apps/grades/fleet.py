@@ -124,6 +124,10 @@ class Fleet:
     def addresses(self) -> dict[str, str]:
         return {name: str(server.address) for name, server in self._servers.items()}
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return tuple(server.address.port for server in self._servers.values())
+
     def pid(self, name: str) -> int | None:
         return self._of(name).pid()
 

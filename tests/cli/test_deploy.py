@@ -71,7 +71,7 @@ def test_another_size_is_refused_in_one_line(deployed: Deployed) -> None:
 
 def test_status_is_a_list_with_these_keys(deployed: Deployed) -> None:
     rows = json.loads(deployed.zooweeper("status", "-o", "json").stdout)
-    keys = ["id", "role", "epoch", "zxid", "applied", "grpc", "wire", "admin", "pid", "sessions", "digest"]
+    keys = ["id", "role", "epoch", "zxid", "applied", "grpc", "wire", "admin", "pid", "sessions", "digest", "carrier"]
     assert [list(row) for row in rows] == [keys] * 3
     assert sorted(row["role"] for row in rows) == ["follower", "follower", "leader"]
     assert {row["pid"] for row in rows} == {deployed.ensemble.pid(node) for node in (1, 2, 3)}

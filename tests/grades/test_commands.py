@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from grades.fleet import Fleet
 
-from zooweeper.cli import main, ports
+from zooweeper.cli import deploy, main, ports
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +59,19 @@ def test_a_second_call_shows_what_runs(place: Place) -> None:
     assert place.deploy("3", "--cassandra", "127.0.0.1:9042").returncode == 2
     with pytest.raises(EnsembleError, match="holds database servers already"):
         Fleet.create(place.fleet.ensemble, 3)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_ports_that_outgoing_connections_may_take_are_warned_of(
+    first: int, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, two, three = place.fleet.ports
+    told = tmp_path / "ip_local_port_range"
+    told.write_text(f"{(two, three + 1)[first]}\t60999\n")
+    monkeypatch.setattr(ports, "DRAWN_FROM", told)
+    assert deploy.main(["3", "--grades", "3", "--dir", str(place.folder / ".zooweeper")]) == 0
+    warning = f"ports {two} to {three} are in {two}-60999, which outgoing connections take ports from"
+    assert capsys.readouterr().err == ("" if first else f"deploy.sh: {warning}; choose a lower --base-port\n")
 
 
 def test_rows_are_made_changed_read_and_removed(place: Place) -> None:

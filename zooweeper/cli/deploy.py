@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from zooweeper.cli import status, text
+from zooweeper.cli import ports, status, text
 from zooweeper.cli.ensemble import Ensemble, EnsembleError
 from zooweeper.cli.settings import PORTS, SUPER_FILE, SettingsError, number
 from zooweeper.cli.status import Asker, Health, NodeStatus, health
@@ -117,12 +117,16 @@ def deploy(
             raise EnsembleError(f"the ensemble in {folder} has base port {first}, not {base_port}; wipe it first")
     else:
         ensemble = Ensemble.create(folder, nodes, base_port, observers)
+    chosen = [getattr(member, door).port for member in ensemble.members for door, _ in PORTS]
     started: tuple[object, ...] = ensemble.start()
     if grades is not None:
         from grades import deploying
 
         fleet = deploying.prepare(ensemble, grades, cassandra)
+        chosen += fleet.ports
         started += fleet.start()
+    if warning := ports.drawn(chosen):
+        print(f"deploy.sh: {warning}", file=sys.stderr)
     verdict = show(ensemble.wait_healthy())
     if grades is not None:
         deploying.show(fleet.wait_level())

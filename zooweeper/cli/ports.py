@@ -13,6 +13,7 @@ from zooweeper.cli.settings import BASE_STEP, PORTS, SettingsError, member_at
 from zooweeper.model.config import Address, Member
 
 BASES: Sequence[int] = range(20_000, 28_000)  # below the ports that systems draw for outgoing connections
+DRAWN_FROM = Path("/proc/sys/net/ipv4/ip_local_port_range")  # on Linux
 
 
 def taken(members: Iterable[Member]) -> list[tuple[int, str, Address]]:
@@ -56,6 +57,20 @@ def free_run(count: int, rng: random.Random | None = None) -> int:
         if all(can_bind(Address("127.0.0.1", first + i)) for i in range(count)):
             return first
     raise SettingsError(f"found no {count} free ports in {BASES[0]}..{BASES[-1] + count}")
+
+
+def drawn(chosen: Iterable[int]) -> str:
+    """A warning that some of these ports are among those that the system draws for outgoing connections, so that at a
+    start one may be taken; empty if none is, or where the system does not tell."""
+    try:
+        low, high = map(int, DRAWN_FROM.read_text().split())
+    except (OSError, ValueError):
+        return ""
+    among = sorted(port for port in chosen if low <= port <= high)
+    if not among:
+        return ""
+    which = f"port {among[0]} is" if len(among) == 1 else f"ports {among[0]} to {among[-1]} are"
+    return f"{which} in {low}-{high}, which outgoing connections take ports from; choose a lower --base-port"
 
 
 def holder(port: int) -> str:
