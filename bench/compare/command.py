@@ -84,6 +84,9 @@ def folder(text: str) -> Path:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Measures, and shows it as asked; the exit code."""
+    if arguments.write_docs and arguments.carrier != FAST:
+        print(f"compare: the documents show what deploy.sh starts, not --carrier {arguments.carrier}", file=sys.stderr)
+        return 2
     try:
         return compared(arguments, Say())
     except (Stuck, EnsembleError, SettingsError) as error:

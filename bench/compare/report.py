@@ -63,6 +63,7 @@ def cells(row: Json) -> tuple[str, ...]:
 def as_table(report: Json) -> Table:
     """For a terminal."""
     table = Table(*HEADER, title="ours by theirs: median of the rounds (smallest to largest)", title_justify="left")
+    table.caption, table.caption_justify = "\n".join(report["settings"].values()), "left"
     for row in report["rows"]:
         *words, verdict = cells(row)
         colour = COLOURS[verdict]

@@ -197,7 +197,8 @@ def test_cells() -> None:
         ("set 30x16, port : zookeeper", "p99", "30.0 ms", "20.0 ms", "1.50 (1.50 to 1.50)", "<= 1", "0.5", "missed"),
         ("set 30x16, unary : etcd", "per second", "5/s", "10/s", "0.50 (0.50 to 0.50)", "", "", ""),
     ]
-    assert report.as_table(REPORT).row_count == 3
+    table = report.as_table(REPORT)
+    assert (table.row_count, table.caption) == (3, "ours")
 
 
 @pytest.mark.parametrize(
@@ -266,6 +267,17 @@ def test_our_nodes_have_the_carrier_that_is_asked_for(carrier: str, tmp_path: Pa
     folders = [ours.ensemble.node_folder(node) for node in ours.ensemble.ids]
     assert [read_node(folder).lanes.carrier for folder in folders] == [carrier] * 3
     assert ours.settings.endswith(", peer_carrier grpc") == (carrier == "grpc")
+
+
+def test_the_documents_are_of_the_usual_carrier(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "measure", lambda run, parts: pytest.fail("it measures"))
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    assert command.compare(parser.parse_args(["--write-docs", "--carrier", "grpc"])) == 2
+    told = "compare: the documents show what deploy.sh starts, not --carrier grpc\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_rival_that_does_not_start_is_one_line(

@@ -16,14 +16,16 @@ from bench.compare.measured import Load
 from bench.compare.recovery import start_to_first_write
 from bench.compare.turns import rows_of
 from bench.say import Say
+from zooweeper.cli.status import ask_rows
+from zooweeper.model.config import FAST, GRPC
 
 SECONDS = 0.2
 no_etcd = rivals.missing_etcd() or rivals.missing_h2load()
 no_zookeeper = rivals.missing_zookeeper()
 
 
-def run_in(folder: Path, names: Sequence[str]) -> Run:
-    return Run(Say(), folder, 1, SECONDS, names)
+def run_in(folder: Path, names: Sequence[str], carrier: str = FAST) -> Run:
+    return Run(Say(), folder, 1, SECONDS, names, carrier)
 
 
 def gone(pid: int) -> bool:
@@ -61,9 +63,12 @@ def test_zookeeper_takes_the_same_loads(tmp_path: Path, monkeypatch: pytest.Monk
     assert kill.ours > (0,) and kill.theirs > (0,)
 
 
-def test_ours_starts_and_is_gone(tmp_path: Path) -> None:
-    run = run_in(tmp_path, [])
+def test_ours_starts_as_asked_and_is_gone(tmp_path: Path) -> None:
+    run = run_in(tmp_path, [], GRPC)
     with run.running([OURS]) as servers:
+        ours = servers[OURS]
+        assert isinstance(ours, rivals.Zooweeper)
+        assert {row.carrier for row in ask_rows([str(host) for host in ours.grpc_hosts])} == {GRPC, None}
         pids = servers[OURS].pids
         assert len(pids) == rivals.NODES and servers[OURS].leader() in rivals.ALL
         servers[OURS].kill()
