@@ -5,10 +5,12 @@ thread, so they do not wait for writes.
 
 Rules: entries are applied in the order of the log, each exactly once: a transaction begins at `applied` + 1, and
 `applied` is committed with what it did. Only entries that are in the log for good come here. A transaction that has
-begun is finished, whoever stops waiting for it; all that follows waits for its end. A store that fails ends the server.
+begun is finished, whoever stops waiting for it; all that follows waits for its end. A store that fails ends the server:
+it is not tried again, not even when it fails after all have stopped waiting.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from grades.layout import BadZnode, Entry
 from grades.statements import BadStatement, Select, parse
-from grades.store import Store, Writer
+from grades.store import BadCopy, Store, StoreError, Writer
 from grades.table import Code, Request, Result, execute
 
 TAIL_ENTRIES = 50_000  # in memory, for a server that takes a state transfer while others write: 10 s at full speed
@@ -43,6 +45,8 @@ class Copy:
         self._writing = ThreadPoolExecutor(1, "store")
         self._reading = ThreadPoolExecutor(1, "reads")
         self._busy = asyncio.Lock()
+        self._since: float | None = None  # the writing thread has been at one piece of work
+        self._failed = ""  # why the store is not to be used any more, whoever was waiting when it failed
         self._tail: deque[tuple[int, Sequence[bytes]]] = deque()  # (number of the first, entries), without a gap
         self._tail_entries = self._tail_bytes = 0
         self._reached: dict[asyncio.Future[None], int] = {}
@@ -96,9 +100,25 @@ class Copy:
         def run() -> tuple[T, Seen]:
             return work(), self._look()
 
-        result, self.seen = await asyncio.get_running_loop().run_in_executor(self._writing, run)
+        if self._failed:
+            raise StoreError(self._failed)
+        self._since = time.monotonic()
+        try:
+            result, self.seen = await asyncio.get_running_loop().run_in_executor(self._writing, run)
+        except BadCopy:
+            raise
+        except StoreError as error:
+            self._failed = str(error)
+            raise
+        finally:
+            self._since = None
         self._tell()
         return result
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the store has been writing one and the same thing; 0 when it is not."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def _look(self) -> Seen:
         return Seen(self.store.applied, self.store.digest, self.store.count())

@@ -51,6 +51,7 @@ START_S = 5.0  # for one try to open a session
 READ_S = 2.0  # for the question how far the log is
 PAUSE_S = 0.05  # between two lives, at least
 PAUSE_MAX_S = 1.0
+STORE_S = 5.0  # for one piece of work of a registered server's store
 LOOK_S = 0.25  # between two looks at writes that wait for too long
 
 log = getLogger("grades")
@@ -64,7 +65,11 @@ class SessionEnded(Exception):
     """All that was registered is gone."""
 
 
-TRANSIENT = (ZkError, SessionEnded, Deposed, Dethroned, Gone)
+class StandsStill(Exception):
+    """The store does not get on."""
+
+
+TRANSIENT = (ZkError, SessionEnded, StandsStill, Deposed, Dethroned, Gone)
 FATAL = (Refused, StoreError, BadZnode)
 
 
@@ -178,7 +183,7 @@ class Server:
             self._zk = self.roster = self.follower = self.leadership = None
             self.writes.give_back("the server has lost its session", forwarded=False)
             with contextlib.suppress(ZkError):
-                if zk.connected and self.level:
+                if zk.connected and self.level and self.copy.busy_s < STORE_S:
                     await self._announce(zk, await self.copy.sync())
             await zk.close(keep_session=not zk.connected)
 
@@ -197,6 +202,7 @@ class Server:
         tasks.create_task(roster.run())
         await roster.change()
         await self._recover(zk, database, roster, follower)
+        tasks.create_task(self._watch_store())
         tasks.create_task(self._checkpoints(zk))
         await self._register(zk, follower)
         self._be(LEVEL if zk.connected else SUSPENDED)
@@ -307,6 +313,13 @@ class Server:
         while True:
             await self.copy.reach(self.checkpoint + CHECKPOINT_EVERY)
             await self._announce(zk, await self.copy.sync())
+
+    async def _watch_store(self) -> None:
+        """When the log is full everybody waits for the checkpoints of all who are registered. Whose store stands still
+        is not to be among them: this life ends, and the next one waits, before it registers, until that goes on."""
+        while self.copy.busy_s < STORE_S:
+            await asyncio.sleep(LOOK_S)
+        raise StandsStill(f"the store has been at one thing for {STORE_S:g} s; level again when it goes on")
 
     async def _announce(self, zk: Client, upto: int) -> None:
         """Tell that everything up to this entry is on our disk."""

@@ -4,7 +4,7 @@ An entry may go once nobody will need it: every server that matters has it safel
 ever seen matter (each has a checkpoint), so that a short absence costs nobody more than the entries it missed. Only
 when the log would grow above its limit, those that are not registered stop to matter: they will take a state transfer
 from one that is, and whoever is registered has all that goes, on its disk. If even that makes no room, a registered
-server is slow, and the append has to wait for it.
+server is slow, and the append has to wait for it. (One that stands still does not stay registered: server.py.)
 
 Rules: pure. The answer is never above the smallest checkpoint of the registered servers: whatever is deleted is on the
 disk of all of them, and the leader is always one of them.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import grpc.aio
 import pytest
 from grades.client import Client, GradesError, Outcome, Row, append
+from grades.copy import Copy
 from grades.layout import MAX_LOG_SIZE, Paths
 from grades.log import look
 from grades.pb.grades_pb2_grpc import add_GradesServicer_to_server
-from grades.server import LEVEL, SUSPENDED, Options, Refused, Server
+from grades.server import JOINING, LEVEL, SUSPENDED, Options, Refused, Server
 from grades.service import GradesService
 from grades.sqlite import SqliteStore
+from grades.store import Store, StoreError
 from zooweeper_client.aio import Client as Coordination
 
 from tests.doors.rig import Rig, free_address
@@ -142,6 +145,47 @@ def test_the_log_is_never_too_long_whoever_is_absent_slow_or_comes_back(tmp_path
                 assert max(gauge.sizes) == MAX_LOG_SIZE
             gauging.cancel()
             await again.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_nobody_waits_for_a_server_whose_store_stands_still(
+    leads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grades.server.STORE_S", 0.5)
+    goes_on = threading.Event()
+
+    async def scenario() -> None:
+        async with Rig() as rig, Coordination(rig.address) as zk, members(rig.address, tmp_path, "db1", "db2") as some:
+            held, free = sorted(some, key=lambda one: (one.server.leadership is not None) != leads)
+            monkeypatch.setattr(held.server.copy.store, "sync", goes_on.wait)
+            async with Client(free.address) as client:
+                try:
+                    await load(client, 0, 4 * MAX_LOG_SIZE)
+                    assert held.server.state == JOINING and "has been at one thing for 0.5 s" in held.server.trouble
+                    assert await zk.get_children(free.server.paths.servers) == [free.server.options.name]
+                finally:
+                    goes_on.set()
+                await held.until(LEVEL)
+                await load(client, 4 * MAX_LOG_SIZE, 100)
+                await equal(held, free)
+
+    run(scenario())
+
+
+def test_a_store_that_failed_when_nobody_waited_any_more_is_not_used_again(tmp_path: Path) -> None:
+    def fails(store: Store) -> None:
+        raise StoreError("the disk is gone")
+
+    async def scenario() -> None:
+        copy = Copy(SqliteStore(tmp_path / "db1.db"))
+        waiting = asyncio.ensure_future(copy.change(fails))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(StoreError, match="the disk is gone"):
+            await copy.sync()
+        await copy.close()
 
     run(scenario())
 
