@@ -45,8 +45,8 @@ EXECUTION = {
     ),
     "forget_results": without(
         "the answers that a client may ask for again are not kept",
-        Edit(SessionTable.remember, "if session.results_kept:", "if False:"),
-        Edit(plain.execute_plain, "if session.results_kept:", "if False:"),
+        Edit(SessionTable.remember, "if session.results is not None:", "if False:"),
+        Edit(plain.execute_plain, "results = session.results", "results = None"),
     ),
     "versions_ignored": without(
         "a change is made whatever version it was made for",

@@ -211,9 +211,9 @@ class World:
         elif link.session not in self.state.sessions:
             waiting.item = Item(said.xid, self.state.zxid, ErrorCode.SESSION_EXPIRED)
         elif said.number < link.expected:
-            known = self.state.sessions[link.session].results.get(said.number)
+            known = self.state.sessions[link.session].result(said.number)
             assert known is not None, "a result was forgotten that a client still asks for"
-            waiting.item = Item(said.xid, self.state.zxid, known.error, known.body)
+            waiting.item = Item(said.xid, self.state.zxid, known[0], known[1])
         else:
             link.expected += 1
             self._order(link.session, link.attach, said.number, code, body, link, waiting)

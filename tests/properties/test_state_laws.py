@@ -39,7 +39,7 @@ def images(state: State) -> list[object]:
     found = [state.zxid, state.chain, *nodes(state)]
     for session in state.sessions.values():
         facts = {slot: getattr(session, slot) for slot in session.__slots__ if slot not in ("seen", "base")}
-        found.append({**facts, "results": dict(session.results)})
+        found.append({**facts, "results": list(session.results or ())})
     return found
 
 

@@ -16,9 +16,11 @@ from tests.tree.world import World
 from zooweeper.model.acl import OPEN, READ_ONLY
 from zooweeper.model.entry import Batch, Entry, pack_request
 from zooweeper.model.events import WatcherType
+from zooweeper.model.session import LARGE
 from zooweeper.ops.create import Create, CreateRequest
 from zooweeper.ops.data import SetData
 from zooweeper.ops.delete import Delete
+from zooweeper.ops.multi import Multi, Part
 from zooweeper.replica.execute import Executed, execute
 from zooweeper.replica.plain import execute_plain
 from zooweeper.tree.snapshot import SnapshotBuilder, SnapshotReader
@@ -188,6 +190,27 @@ def test_a_snapshot_taken_meanwhile_is_of_its_moment() -> None:
         assert images(built) == expected and built.digest() == digest, seed
         plain += replay.plain.total() - before
     assert plain > 500, "or this proves nothing"
+
+
+def test_a_large_result_is_counted_while_it_is_remembered() -> None:
+    world, replay, kept = World(), Replay(), 4
+    session = world.open(results=kept)
+    known = world.state.sessions[session]
+    world.create(session, "/a")
+    names = ["/" + "x" * 1000 + str(number) for number in range(9)]
+    parts = [Part(Create.code, CreateRequest(name, b"", list(OPEN), 0)) for name in names]
+    for _ in range(2):
+        world.send(session, Multi, Multi.Request(parts))
+        assert len(world.last.body) > LARGE
+        for number in range(2 * kept):
+            world.send(session, SetData, SetData.Request("/a", b"new", -1))
+            assert bool(known.large) == (number < kept - 1)
+        for name in names:
+            world.send(session, Delete, Delete.Request(name, -1))
+    for entry in world.entries:
+        replay.run([entry])
+    assert images(replay.state) == images(world.state)
+    assert replay.plain[SetData.code] == 2 * kept
 
 
 PLAIN_SET = SetData.Request("/a", b"new", -1).encode()

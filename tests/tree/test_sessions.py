@@ -107,7 +107,7 @@ def test_each_number_takes_effect_once() -> None:
     assert world.raw(s, at, 3, Create.code, create("/3")).error == NumberGap.code
     again = world.raw(s, at, 1, Create.code, create("/1"))
     assert (again.error, again.body, again.changes, again.repeat) == (0, first.body, [], True)
-    assert world.state.sessions[s].results[1].zxid == zxid
+    assert world.state.sessions[s].result(1) == (0, first.body, zxid)
     failed = world.raw(s, at, 2, Create.code, create("/1"))
     assert failed.error == NodeExists.code and not failed.repeat
     again = world.raw(s, at, 2, Create.code, create("/1"))
@@ -137,10 +137,10 @@ def test_the_memory_of_results_is_bounded_in_bytes() -> None:
     for number in range(1, 6):
         entry = world.entries[-1]._replace(session=session.id, number=number)
         world.state.sessions.remember(entry, 0, bytes(RESULTS_BYTES_MAX // 3))
-    assert list(session.results) == [3, 4, 5]
+    assert [number for number in range(8) if session.result(number)] == [3, 4, 5]
     entry = world.entries[-1]._replace(session=session.id, number=6)
     world.state.sessions.remember(entry, 0, bytes(RESULTS_BYTES_MAX + 1))
-    assert list(session.results) == [6], "the last one is kept whatever its size"
+    assert [number for number in range(8) if session.result(number)] == [6], "the last one is kept whatever its size"
 
 
 def test_unknown_sessions_write_nothing() -> None:

@@ -272,10 +272,10 @@ class Clients:
             raise SessionExpired
         if ask.number > connection.expected:
             raise NumberGap(f"expected number {connection.expected}, got {ask.number}")
-        result = session.results.get(ask.number)
+        result = session.result(ask.number)
         if result is None or ask.code == CloseSession.code:  # had that closed it, there were no session
             raise ResultForgotten(f"number {ask.number} was executed before")
-        self._in_turn(connection, ask, result.error, result.body)
+        self._in_turn(connection, ask, result[0], result[1])
 
     # --- what waits for its entry
 

@@ -54,7 +54,7 @@ def execute(state: State, entry: Entry) -> Executed:
         if op is None or op.numbered:
             known = state.sessions.expect(entry)
             if known is not None:
-                return Executed(known.error, known.body, "", [], True)
+                return Executed(known[0], known[1], "", [], True)
             counted = True
         if op is None:
             raise Unimplemented(f"no operation {entry.code} to execute")

@@ -15,7 +15,7 @@ from zlib import crc32
 from zooweeper.codec.jute import INT, OPEN_ROWS
 from zooweeper.model.acl import OPEN
 from zooweeper.model.entry import REQUEST, REQUEST_SIZE, Batch
-from zooweeper.model.session import Remembered
+from zooweeper.model.limits import PATH_BYTES_MAX
 from zooweeper.model.stat import INT_MAX, Znode
 from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create
 from zooweeper.ops.data import SetData
@@ -51,7 +51,7 @@ def execute_plain(
         session = sessions.get(id)
         if length < _BYTES_MIN or end > len(data):
             break
-        if session is None or session.attach != attach or session.number + 1 != number:
+        if session is None or session.attach != attach or session.number + 1 != number or session.large:
             break
         if sessions.keep is not None and session.seen != sessions.generation:
             break
@@ -61,10 +61,11 @@ def execute_plain(
             break
         session.number = number
         connection = attached.get(id)
-        if connection is not None or session.results_kept:
+        results = session.results
+        if connection is not None or results is not None:
             body = done if isinstance(done, bytes) else done.packed()
-            if session.results_kept:
-                sessions.keep_result(session, Remembered(0, body, zxid))
+            if results is not None:
+                results.append((0, body, zxid))
             if connection is not None:
                 state.zxid = zxid  # for reads that are answered behind it
                 clients.written(connection, attach, number, zxid, 0, body)
@@ -120,7 +121,7 @@ def _create(
     """The result: the path of the znode made as the request in data[begin:end] says. None: it is not plain."""
     (length,) = _unpack_int(data, begin)
     path_end = begin + 4 + length
-    if length < 0 or path_end + _LENGTHS > end:
+    if not 0 <= length <= PATH_BYTES_MAX or path_end + _LENGTHS > end:  # a result is at most as long, and never LARGE
         return None
     (size,) = _unpack_int(data, path_end)
     data_end = path_end + 4 + size

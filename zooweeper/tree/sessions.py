@@ -19,8 +19,8 @@ from zooweeper.model.errors import (
     SessionMoved,
     ThrottledOp,
 )
-from zooweeper.model.limits import IDENTITIES_MAX, RESULTS_BYTES_MAX, RESULTS_KEPT_MAX, SESSIONS_MAX
-from zooweeper.model.session import Remembered, Session
+from zooweeper.model.limits import IDENTITIES_MAX, RESULTS_KEPT_MAX, SESSIONS_MAX
+from zooweeper.model.session import LARGE, Remembered, Session
 
 __all__ = ["Remembered", "Session", "SessionTable"]
 
@@ -72,7 +72,7 @@ class SessionTable:
             return None
         if ahead > 1:
             raise NumberGap(f"expected number {session.number + 1}, got {entry.number}")
-        result = session.results.get(entry.number)
+        result = session.result(entry.number)
         if result is None:
             raise ResultForgotten(f"number {entry.number} was executed before")
         return result
@@ -87,19 +87,15 @@ class SessionTable:
         assert entry.number == session.number + 1, (session, entry.number)
         session.number = entry.number
         self.used(1)
-        if session.results_kept:
-            self.keep_result(session, Remembered(error, body, entry.zxid))
+        if session.results is not None:
+            session.results.append((error, body, entry.zxid))
+            if len(body) > LARGE:
+                session.large = entry.number
+            session.trim()
 
     def used(self, numbers: int) -> None:
         """So many running numbers were used, by whichever sessions."""
         self.total = (self.total + numbers) & MASK64
-
-    def keep_result(self, session: Session, result: Remembered) -> None:
-        """What the request with the session's running number came to."""
-        session.results[session.number] = result
-        session.results_bytes += len(result.body)
-        if len(session.results) > session.results_kept or session.results_bytes > RESULTS_BYTES_MAX:
-            self._trim(session)
 
     # --- changing
 
@@ -112,7 +108,7 @@ class SessionTable:
         if len(self._by_id) >= SESSIONS_MAX:
             raise ThrottledOp("too many sessions")
         session = Session(entry.zxid, secret, timeout_ms, entry.zxid, entry.attach, entry.number)
-        session.results_kept = max(0, min(results, RESULTS_KEPT_MAX))
+        session.keep(max(0, min(results, RESULTS_KEPT_MAX)), ())
         session.identities = (Id("ip", address),) if address else ()
         session.seen = self.generation
         self.adopt(session)
@@ -135,8 +131,7 @@ class SessionTable:
         self._by_place[session.origin, session.token] = session.id
         session.identities = (Id("ip", address),) if address else ()
         session.timeout_ms = timeout_ms or session.timeout_ms
-        session.results_kept = max(0, min(results, RESULTS_KEPT_MAX))
-        self._trim(session)
+        session.keep(max(0, min(results, RESULTS_KEPT_MAX)), session.results or ())
         self._rebase(session)
         return session
 
@@ -166,14 +161,6 @@ class SessionTable:
 
     def recomputed(self) -> int:
         return sum(self._summed(session) + session.number for session in self._by_id.values()) & MASK64
-
-    @staticmethod
-    def _trim(session: Session) -> None:
-        """Forget the oldest results beyond what the session may keep; their numbers follow each other up to its own."""
-        results, kept, size = session.results, session.results_kept, session.results_bytes
-        while (count := len(results)) > kept or (size > RESULTS_BYTES_MAX and count > 1):
-            size -= len(results.pop(session.number - count + 1)[1])
-        session.results_bytes = size
 
     def _touch(self, session: Session) -> None:
         if self.keep is not None and session.seen != self.generation:

@@ -10,7 +10,7 @@ only believed whole: the builder checks order, checksum, counts and the digest o
 """
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from struct import Struct
 from struct import error as StructError
 from zlib import crc32
@@ -65,6 +65,12 @@ class _Session(Record):
 
 class _End(Record):
     checksum: Long  # CRC-32 of all items before
+
+
+def _numbered(session: Session) -> Iterator[tuple[int, Remembered]]:
+    """The results that are remembered, with their running numbers."""
+    results = session.results or ()
+    return enumerate(results, session.number + 1 - len(results))
 
 
 def _signed(number: int) -> int:
@@ -201,7 +207,7 @@ class SnapshotReader:
             session.number,
             list(session.identities),
             session.results_kept,
-            [_Result(number, one.error, one.zxid, one.body) for number, one in session.results.items()],
+            [_Result(number, error, zxid, body) for number, (error, body, zxid) in _numbered(session)],
         )
         self._put(_SESSION, record.encode())
 
@@ -302,7 +308,7 @@ class SnapshotBuilder:
         session = Session(image.id, secret, image.timeout_ms, image.attach, image.origin, image.token)
         session.number = image.number
         session.identities = tuple(image.identities)
-        session.results_kept = image.results_kept
-        session.results = {one.number: Remembered(one.error, one.body or b"", one.zxid) for one in image.results}
-        session.results_bytes = sum(len(one.body) for one in session.results.values())
+        session.keep(image.results_kept, ((one.error, one.body or b"", one.zxid) for one in image.results))
+        if [one.number for one in image.results] != [number for number, _ in _numbered(session)]:
+            raise ValueError(f"snapshot: results that are not the last of session {image.id:#x}")
         self._sessions.append(session)
