@@ -148,6 +148,29 @@ def test_answers_that_are_alike_are_still_checked() -> None:
         line.take(b"".join(alike[1:]), 0.0)
 
 
+@pytest.mark.parametrize("size", [1, 100, 300])
+def test_items_that_are_alike_are_still_checked(size: int) -> None:
+    line = zw()
+    line.use(ASKS[:1], 4, None)
+    line.ask(0.0)
+    alike = [Item(xid=xid, zxid=1 << 40, body=bytes(size)) for xid in (1, 2, 3, 4)]
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(3):  # one by one, and then many at once
+            line.take(zw_items(*alike), 0.0)
+            line.ask(0.0)
+            patch.setattr("zooweeper.bench.zw.ZwLine._read_messages", None)
+    assert line.tally.reads.count == 12 and not line.tally.errors
+    refused = Item(xid=3, zxid=1, error=5, body=bytes(size - 2) if size > 2 else b"")  # no longer than the others
+    line.take(zw_items(*alike[:2], refused, alike[3]), 0.0)
+    assert line.tally.errors == {"error 5": 1}
+    line.ask(0.0)
+    line.take(zw_items(*alike, Item(zxid=1, event=3, path="/" + "a" * size)), 0.0)
+    assert line.tally.heard == 1
+    line.ask(0.0)
+    with pytest.raises(BenchError, match="answers 2 where 1 is due"):
+        line.take(zw_items(*alike[1:]), 0.0)
+
+
 def test_events_and_pings_are_no_answers() -> None:
     line = zk()
     line.use(ASKS, 1, None)

@@ -125,11 +125,12 @@ class Line:
 class Ordered(Line):
     """A connection whose answers come in the order of its requests."""
 
-    __slots__ = ("_block", "_places", "_runs")
+    __slots__ = ("_block", "_high", "_low", "_places", "_runs")
 
     def __init__(self, address: Address, tally: Tally) -> None:
         super().__init__(address, tally)
         self._block = memoryview(b"")
+        self._low = self._high = b""  # the last two bytes of the xids, twice around the ring
         self._places = [0]
         self._runs: deque[tuple[float, int]] = deque()  # when they were asked, and the place behind them
 
@@ -139,6 +140,15 @@ class Ordered(Line):
         self._places = [0]
         for frame in frames:
             self._places.append(self._places[-1] + len(frame))
+        xids = [*range(1, len(frames) + 1)] * 2
+        self._low = bytes(xid & 0xFF for xid in xids)
+        self._high = bytes(xid >> 8 for xid in xids)
+
+    def due(self, low: bytes, high: bytes) -> bool:
+        """Whether these are the last two bytes of the xids whose answers come next."""
+        at = self.done % self._size
+        end = at + len(low)
+        return low == self._low[at:end] and high == self._high[at:end]
 
     def next(self, now: float) -> bytes | memoryview:
         """The bytes of as many requests as there is room for."""

@@ -29,13 +29,12 @@ PING = LENGTH.pack(REQUEST.size) + REQUEST.pack(PING_XID, Ping.code)
 class ZkLine(Ordered):
     """A session at a ZooKeeper port."""
 
-    __slots__ = ("_high", "_low", "_rest", "_usual")
+    __slots__ = ("_rest", "_usual")
 
     def __init__(self, address: Address, tally: Tally) -> None:
         super().__init__(address, tally)
         self._rest = b""
         self._usual = 0  # the length of the latest answers, with their length's own bytes, where all had the same
-        self._low = self._high = b""  # the last two bytes of the xids, twice around the ring
 
     def greeting(self) -> bytes:
         return framed(CONNECT.pack(0, 0, SESSION_MS, 0, 16, bytes(16), False))
@@ -46,9 +45,6 @@ class ZkLine(Ordered):
             op, record = REQUESTS[ask.kind](ask)
             frames.append(framed(REQUEST.pack(place + 1, op.code) + record.encode()))
         self.lay(frames)
-        xids = [*range(1, len(asks) + 1)] * 2
-        self._low = bytes(xid & 0xFF for xid in xids)
-        self._high = bytes(xid >> 8 for xid in xids)
         self._usual = 0
 
     def take(self, data: bytes, now: float) -> None:
@@ -89,13 +85,11 @@ class ZkLine(Ordered):
 
     def _alike(self, data: bytes, usual: int, count: int) -> bool:
         """Whether these are `count` answers without errors, the due ones, each `usual` bytes long."""
-        at = self.done % self._size
         length = usual - LENGTH.size
         return (
             data[3::usual] == bytes((length & 0xFF,)) * count
             and data[2::usual] == bytes((length >> 8 & 0xFF,)) * count
-            and data[7::usual] == self._low[at : at + count]
-            and data[6::usual] == self._high[at : at + count]
+            and self.due(data[7::usual], data[6::usual])
             and not any(data[18::usual])
             and not any(data[19::usual])
         )
