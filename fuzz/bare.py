@@ -47,6 +47,9 @@ class Bare:
     def step(self, event: Connect | Ask | Asks | Heard | Disconnect) -> None:
         self.replica.step(event)
 
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None:
+        return self.replica.read(connection, session, code, body)
+
     def disconnect(self, connection: int) -> None:
         if self.sinks.pop(connection, None) is not None:
             self.step(Disconnect(connection))

@@ -8,6 +8,7 @@ must reach: one that it does not reach says that the faults, the workloads or th
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sim.twice import AT_ONCE
 from sim.world import World
 from zooweeper.model.durable import Cut, Installed, Logged, Record, Recovered, SnapshotBegin, SnapshotEnd
 from zooweeper.model.zxid import epoch_of
@@ -47,6 +48,7 @@ EXPECTED = (
     "a leader was voted out",
     "a new node was synchronized",
     "a removed node ended",
+    AT_ONCE,
 )
 
 

@@ -18,12 +18,12 @@ from sim.operator import Operator
 from sim.options import MEMBERSHIP, TIMINGS, Options
 from sim.plan import Doing
 from sim.sessions import Client, Doors
+from sim.twice import TwiceReplica
 from sim.workloads.base import Driver
 from sim.world import World
 from zooweeper.model.config import Config, Member
 from zooweeper.model.durable import Recovered
 from zooweeper.model.members import of_settings
-from zooweeper.replica.replica import Replica
 
 Maker = Callable[[Recovered, int], Brain]
 
@@ -62,7 +62,7 @@ class ServiceWork:
         timing = TIMINGS[options.timing]
         config = Config(id, "sim", members, "", timing, snapshot_entries=options.snapshot_entries)
         chance = self.world.chance(f"replica {id}")
-        return lambda recovered, life: Replica(config, recovered, chance)
+        return lambda recovered, life: TwiceReplica(config, recovered, chance, self.world)
 
     def begin(self, ensemble: Ensemble) -> None:
         """The clients start to connect."""

@@ -18,8 +18,9 @@ from fuzz.target import Run, Target
 from fuzz.targets.doors import LEADER
 from fuzz.values import SECRET, TIME_MS, requests
 from zooweeper.doors.sasl import SaslServer, Users
-from zooweeper.doors.zkconn import NO_TOKEN, OWN_CODES, PLAIN, Port, WireConnection
+from zooweeper.doors.zkconn import NO_TOKEN, OWN_CODES, PLAIN, WireConnection
 from zooweeper.doors.zkerrors import ON_WIRE
+from zooweeper.doors.zkport import Port
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import ErrorCode
 from zooweeper.model.limits import FRAME_BYTES_MAX
@@ -80,8 +81,9 @@ class Client:
         self._woken = True
 
     def send(self, data: bytes) -> bytes:
-        self.connection.received(data, TIME_MS)
-        told, stepped = b"", -1
+        told, stepped = self.connection.at_once(data, TIME_MS) or b"", -1
+        if not told:
+            self.connection.received(data, TIME_MS)
         self._woken = True
         while self._woken or self._node.stepped != stepped:
             self._woken, stepped = False, self._node.stepped

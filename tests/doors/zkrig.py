@@ -4,7 +4,8 @@ import struct
 from random import Random
 
 from fuzz.bare import Bare
-from zooweeper.doors.zkconn import Port, WireConnection
+from zooweeper.doors.zkconn import WireConnection
+from zooweeper.doors.zkport import Port
 from zooweeper.model.acl import Id
 from zooweeper.model.config import Address, ClientPort, Config, Member
 from zooweeper.model.durable import Recovered
@@ -83,6 +84,9 @@ class Client:
 
     def send(self, data: bytes) -> bytes:
         """Send these bytes; everything that comes back until nothing moves any more."""
+        told = self.connection.at_once(data, WALL_MS)
+        if told is not None:
+            return told
         self.connection.received(data, WALL_MS)
         return self.settle()
 

@@ -137,3 +137,43 @@ def test_a_visitor_proves_to_be_only_so_many() -> None:
         alone.step(Ask(7, index, AddIdentity.code, AddIdentity.Request("digest", f"bob:{index}").encode()))
     errors = [one.error for one in alone.delivered[1:]]
     assert errors == [0] * 32 + [ErrorCode.THROTTLED_OP] * 8
+
+
+def test_a_plain_read_is_answered_at_once_when_nothing_comes_before_it() -> None:
+    alone, body = Alone(), GetData.Request("/", False).encode()
+    alone.step(Connect(7, 0, b"", 4000, 0, 0, ""), Connect(8, 0, b"", 4000, 0, 0, ""))
+    replica, session = alone.replica, alone.delivered[0].session
+    replica.clients.touched.clear()
+    told = replica.read(7, session, GetData.code, body)
+    alone.step(Ask(7, 1, GetData.code, body))
+    assert told is not None and alone.delivered[-1] == Answer(7, 1, told[0], 0, told[1])
+    assert session in replica.clients.touched, "its client lives"
+
+    def refused(connection: int = 7, session: int = session, code: int = GetData.code, body: bytes = body) -> bool:
+        touched = dict(replica.clients.touched)
+        return replica.read(connection, session, code, body) is None and replica.clients.touched == touched
+
+    assert refused(connection=8) and refused(connection=9) and refused(session=0) and refused(session=session + 1)
+    assert refused(body=GetData.Request("/", True).encode()) and refused(body=GetData.Request("/none", False).encode())
+    assert refused(body=b"") and refused(body=body[:-1]) and refused(body=body + b"\0")
+    write = SetData.Request("/", b"new", -1).encode()
+    replica.step(Ask(7, 2, SetData.code, write))
+    assert refused(), "the answer to a write comes first"
+    assert replica.read(8, alone.delivered[1].session, GetData.code, body) == told, "which is nobody else's business"
+    replica.step(Ask(8, 1, GetData.code, body))
+    assert replica.outbox.deliver and refused(connection=8, session=alone.delivered[1].session)
+    alone.step()
+    assert replica.read(7, session, GetData.code, body) not in (told, None)
+    replica.stop("whatever")
+    assert refused()
+
+
+def test_a_visitor_and_who_has_left_are_not_answered_at_once() -> None:
+    alone, body = Alone(), Exists.Request("/", False).encode()
+    alone.step(Connect(7, 0, b"", 4000, 0, 0, ""))
+    alone.step(Connect(8, 0, b"", 0, 0, 0, ""))
+    session = alone.delivered[0].session
+    assert alone.replica.read(8, 0, Exists.code, body) is None
+    assert alone.replica.read(7, session, Exists.code, body) is not None
+    alone.step(Disconnect(7))
+    assert alone.replica.read(7, session, Exists.code, body) is None

@@ -16,13 +16,16 @@ from tests.tree.world import World
 from zooweeper.model.acl import OPEN, READ_ONLY
 from zooweeper.model.entry import Batch, Entry, pack_request
 from zooweeper.model.events import WatcherType
+from zooweeper.model.paths import CONFIG
 from zooweeper.model.session import LARGE
 from zooweeper.ops.create import Create, CreateRequest
-from zooweeper.ops.data import SetData
+from zooweeper.ops.data import GetData, SetData
 from zooweeper.ops.delete import Delete
 from zooweeper.ops.multi import Multi, Part
+from zooweeper.ops.op import View, encoded
+from zooweeper.ops.read import Exists
 from zooweeper.replica.execute import Executed, execute
-from zooweeper.replica.plain import execute_plain
+from zooweeper.replica.plain import execute_plain, read_plain
 from zooweeper.tree.snapshot import SnapshotBuilder, SnapshotReader
 from zooweeper.tree.state import State
 from zooweeper.tree.watches import WatchTable
@@ -297,3 +300,39 @@ def test_a_node_that_went_is_not_remembered() -> None:
         replay.run([entry])
     assert replay.plain[SetData.code] == 2
     assert images(replay.state) == images(world.state)
+
+
+def test_plain_reads_come_to_what_the_operations_read() -> None:
+    """Of all that there is and is not, in every state on the way; and with a byte missing, changed or too many."""
+    plain: Counter[int] = Counter()
+    for seed in SEEDS:
+        player = Player(seed)
+        world, rng = player.world, player.rng
+        for _ in range(STEPS):
+            player.step()
+            session = world.state.sessions.get(world.entries[-1].session)
+            if session is None:
+                continue
+            watches = WatchTable()
+            view = View(world.state, session, watches, ME)
+            for op in (GetData, Exists):
+                body = bytearray(op.Request(player.path(), rng.random() < 0.1).encode())
+                if rng.random() < 0.3:
+                    at = rng.randrange(len(body))
+                    body[at : at + rng.randrange(2)] = rng.randbytes(rng.randrange(3))
+                result = read_plain(world.state.tree, op.code, bytes(body))
+                if result is not None:
+                    plain[op.code] += 1
+                    assert result == encoded(op.read(op.Request.decode(bytes(body)), view)), (seed, bytes(body))
+                    assert not watches.watched
+    assert plain[GetData.code] > 500 and plain[Exists.code] > 500, "or this proves nothing"
+
+
+def test_reads_of_what_is_not_open_to_all_are_not_plain() -> None:
+    world = World()
+    session = world.open()
+    world.create(session, "/shut", acl=READ_ONLY)
+    for path, is_plain in (("/shut", False), ("/", True), (CONFIG, False), ("/none", False)):
+        for op in (GetData, Exists):
+            found = read_plain(world.state.tree, op.code, op.Request(path, False).encode())
+            assert (found is not None) == is_plain, (path, op.name)

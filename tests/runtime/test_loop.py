@@ -42,6 +42,10 @@ class Brain:
             self.journal.append("take")
         return outbox
 
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes]:
+        self.journal.append(("read", connection, session, code, body))
+        return 7, b"result"
+
     def status(self) -> Status:
         return Status(1, "looking", "election", 0, 0, 0, 0, 0, 0, False, False, True, "", 0, 0, 0, 0, 0, Membership(()))
 
@@ -259,6 +263,41 @@ def test_an_event_for_many_leaves_later_and_requests_go_on_meanwhile() -> None:
         world.node.stop()
         await asyncio.sleep(4 * PAUSE_S)
         assert event not in world.journal, "a node that has stopped tells nobody"
+
+    run(main())
+
+
+def test_a_read_at_once_is_the_brains_alone_and_waits_for_events_that_are_on_their_way() -> None:
+    async def main() -> None:
+        world = World()
+        assert world.node.read(world.connection, 5, 4, b"body") == (7, b"result")
+        await settle()
+        assert world.journal == [("read", world.connection, 5, 4, b"body")], "nothing is stepped, taken or delivered"
+        numbers = tuple(world.node.register(world) for _ in range(SLICE + 1))
+        await world.turn(Outbox(deliver=[Notice(numbers, 1, 3, "/w")]))
+        assert world.node.read(world.connection, 5, 4, b"body") is None, "the event comes first"
+        world.journal.clear()
+        async with asyncio.timeout(5):
+            while len(world.journal) < len(numbers):
+                await asyncio.sleep(PAUSE_S)
+        assert world.node.read(world.connection, 5, 4, b"body") == (7, b"result")
+        world.node.stop()
+        assert world.node.read(world.connection, 5, 4, b"body") is None
+
+    run(main())
+
+
+def test_a_brain_that_breaks_in_a_read_ends_the_process() -> None:
+    async def main() -> None:
+        world = World()
+
+        def broken(connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes]:
+            raise AssertionError("what must hold does not")
+
+        world.brain.read = broken  # type: ignore[method-assign]
+        with pytest.raises(AssertionError, match="must hold"):
+            world.node.read(world.connection, 5, 4, b"body")
+        assert world.ended == [EXIT_BROKEN]
 
     run(main())
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from zooweeper.model.figures import Figure
 
+LATE_MAX = 256  # answers that are not counted yet
+
 
 class Traffic:
     """Of the port since its start, or since `srst`."""
@@ -26,30 +28,60 @@ class Traffic:
 
 
 class Tally:
-    """Of a connection: what its figures will count when the answers leave, all of them in one step."""
+    """Of a connection: what its figures will count when the answers leave, all of them in one step; what was answered
+    at once is counted when somebody looks, or it is many."""
 
-    __slots__ = ("asked_ms", "latency", "others", "sizes")
+    __slots__ = ("asked_ms", "latency", "others", "received", "sent", "sizes", "sizes_at_once", "traffic")
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        self.received = self.sent = 0
         self.asked_ms: list[int] = []  # times of the requests
         self.sizes: list[int] = []  # of their answers, and of answers to pings
+        self.sizes_at_once: list[int] = []  # of answers to requests that did not wait
         self.others = 0  # events, and the handshake
         self.latency = Figure()  # the connection's own
 
-    def count(self, now_ms: int, traffic: Traffic) -> int:
-        """They leave; how many there are."""
-        sent = len(self.sizes) + self.others
-        traffic.sent += sent
+    def taken(self, requests: int) -> None:
+        self.received += requests
+        self.traffic.received += requests
+
+    def at_once(self, size: int) -> None:
+        """A request was answered as it came."""
+        self.sizes_at_once.append(size)
+        if len(self.sizes_at_once) == LATE_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what was answered at once."""
+        sizes = self.sizes_at_once
+        if sizes:
+            self.taken(len(sizes))
+            self._left(sizes, [0] * len(sizes))
+
+    def count(self, now_ms: int) -> None:
+        """The answers leave."""
+        self.sent += self.others
+        self.traffic.sent += self.others
         self.others = 0
-        if not self.sizes:
-            return sent
-        sizes, waited = self.sizes, [now_ms - asked_ms if now_ms > asked_ms else 0 for asked_ms in self.asked_ms]
+        if self.sizes:
+            self._left(self.sizes, [now_ms - asked_ms if now_ms > asked_ms else 0 for asked_ms in self.asked_ms])
+            self.asked_ms.clear()
+
+    def _left(self, sizes: list[int], waited: list[int]) -> None:
+        traffic, count = self.traffic, len(sizes)
+        self.sent += count
+        traffic.sent += count
         traffic.response_bytes.add_all(sizes)
         self.latency.add_all(waited)
         traffic.latency.add_all(waited)
         sizes.clear()
-        self.asked_ms.clear()
-        return sent
+
+    def reset(self) -> None:
+        """`crst`."""
+        self.settle()
+        self.received = self.sent = 0
+        self.latency.reset()
 
 
 @dataclass(frozen=True, slots=True)

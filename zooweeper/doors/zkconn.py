@@ -13,21 +13,20 @@ from enum import Enum
 from logging import getLogger
 from struct import Struct
 
-from zooweeper.doors.figures import ConnectionRow, Tally, Traffic
+from zooweeper.doors.figures import ConnectionRow, Tally
 from zooweeper.doors.identify import identify
 from zooweeper.doors.sasl import SaslServer
 from zooweeper.doors.zkerrors import CLOSE, ON_WIRE
 from zooweeper.doors.zkhello import ConnectRequest, ConnectResponse
+from zooweeper.doors.zkport import Port
 from zooweeper.model.acl import Id
-from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.op import Kind
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sasl, Sync
-from zooweeper.ops.table import OPS
+from zooweeper.ops.table import OPS, PLAIN_READS
 from zooweeper.replica.events import Ask, Asks, Connect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
-from zooweeper.runtime.gateway import Gateway
 
 SECRET_BYTES = 16
 NO_SECRET = bytes(SECRET_BYTES)
@@ -48,6 +47,7 @@ PLAIN = frozenset(
 
 _INT = Struct("!i")
 _REQUEST = Struct("!ii")  # xid, opcode
+_FRAME = Struct("!iii")  # length, xid, opcode
 _REPLY = Struct("!iiqi")  # length, xid, zxid, error
 _REPLY_BYTES = 16  # without the length
 _EVENT = Struct("!iiqiiii")  # a reply without error; type, state, length of the path
@@ -65,22 +65,6 @@ class State(Enum):
 
 
 OPEN, ENDED = State.OPEN, State.ENDED  # to look a member up takes longer than a name
-
-
-class Port:
-    """What the connections of one node share."""
-
-    def __init__(
-        self, gateway: Gateway, settings: ClientPort, super_digest: str, words: Callable[[bytes], bytes | None]
-    ) -> None:
-        """`words` answers a four-letter word, None: there is no such word."""
-        self.gateway = gateway
-        self.settings = settings
-        self.super_digest = super_digest
-        self.words = words
-        self.sasl: Callable[[], SaslServer] | None = None  # begins an exchange
-        self.traffic = Traffic()
-        self.visited = False  # there are, or were, visitors
 
 
 class WireConnection:
@@ -104,14 +88,11 @@ class WireConnection:
         "_out",
         "_peer",
         "_port",
-        "_received",
         "_responded_ms",
         "_sasl",
         "_secret",
-        "_sent",
         "_session",
         "_size",
-        "_tally",
         "_timeout_ms",
         "_tokens",
         "_wake",
@@ -119,6 +100,7 @@ class WireConnection:
         "congested",
         "heard_ms",
         "state",
+        "tally",
         "visiting",
     )
 
@@ -143,7 +125,7 @@ class WireConnection:
         self._need = 4  # with as many bytes it can go on
         self._asked: deque[tuple[int, int, int, int]] = deque()  # xid, code, time, bytes; not answered yet
         self._asked_bytes = 0
-        self._tally = Tally()  # of what is in `_out`
+        self.tally = Tally(port.traffic)
         self._out: list[bytes] = []
         self._deaf = False  # the answer to a request that ends the connection is under way
         self._sasl: SaslServer | None = None  # the exchange under way
@@ -152,7 +134,6 @@ class WireConnection:
         self._secret = b""  # until the session is there
         self._timeout_ms = 0
         self._zxid = 0  # as last told to the client
-        self._sent = self._received = 0
         self._last_op, self._last_xid = OpenSession.code, 0
         self._established_ms = self._responded_ms = now_ms
 
@@ -166,6 +147,26 @@ class WireConnection:
     def hungry(self) -> bool:
         """Whether more should be read."""
         return self._size < self._need and self._open()
+
+    def at_once(self, data: bytes, now_ms: int) -> bytes | None:
+        """The answer to what came, if it is one plain read and nothing is before it. None: let it be `received`."""
+        if self.state is not OPEN or self._asked or self._out or self._input or self.congested:
+            return None
+        if len(data) < _FRAME.size:
+            return None
+        length, xid, code = _FRAME.unpack_from(data)
+        if code not in PLAIN_READS or length != len(data) - 4:
+            return None
+        answer = self._gateway.read(self._id, self._session, code, data[_FRAME.size :])
+        if answer is None:
+            return None
+        zxid, body = answer
+        self._zxid = zxid
+        length = _REPLY_BYTES + len(body)
+        self.heard_ms = self._responded_ms = now_ms
+        self._last_op, self._last_xid = code, xid
+        self.tally.at_once(length)
+        return _REPLY.pack(length, xid, zxid, 0) + body
 
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the client."""
@@ -197,18 +198,17 @@ class WireConnection:
         self._hand_over()
         if taken == SLICE:
             self._wake()  # the rest in another turn, when what was read now has been answered
-        self._received += taken
-        self._port.traffic.received += taken
+        self.tally.taken(taken)
         rest = b"" if self._deaf or self.ended else data[at:]
         self._input, self._size = [rest] if rest else [], len(rest)
 
     def take(self, now_ms: int) -> bytes:
         """What is to be written now."""
-        tally = self._tally
+        tally = self.tally
         if tally.asked_ms:
             self._responded_ms = now_ms
         if tally.sizes or tally.others:
-            self._sent += tally.count(now_ms, self._port.traffic)
+            tally.count(now_ms)
         data = b"".join(self._out)
         self._out.clear()
         return data
@@ -217,6 +217,7 @@ class WireConnection:
         """Nothing more is taken from the client, and nothing but what was to be written goes to it."""
         if not self.ended:
             self._hand_over()
+            self.tally.settle()
             self.state = ENDED
             self._asked.clear()
             if self._id:
@@ -225,13 +226,15 @@ class WireConnection:
 
     def row(self) -> ConnectionRow:
         """What is shown of it."""
+        tally = self.tally
+        tally.settle()
         return ConnectionRow(
             host=self._peer[0],
             port=self._peer[1],
             reading=self._open(),
             queued=len(self._asked),
-            received=self._received,
-            sent=self._sent,
+            received=tally.received,
+            sent=tally.sent,
             session=self._session,
             last_op=self._last_op,
             established_ms=self._established_ms,
@@ -239,13 +242,12 @@ class WireConnection:
             last_xid=self._last_xid,
             last_zxid=self._zxid,
             last_response_ms=self._responded_ms,
-            latency=self._tally.latency,
+            latency=tally.latency,
         )
 
     def reset(self) -> None:
         """`crst`."""
-        self._sent = self._received = 0
-        self._tally.latency.reset()
+        self.tally.reset()
 
     # --- from the client
 
@@ -407,7 +409,7 @@ class WireConnection:
         if item.error or kind in UNUSUAL:
             self._unusual(xid, kind, asked_ms, item)
             return
-        body, tally, out = item.body, self._tally, self._out
+        body, tally, out = item.body, self.tally, self._out
         self._zxid = zxid = item.zxid
         length = _REPLY_BYTES + len(body)
         tally.asked_ms.append(asked_ms)
@@ -427,7 +429,7 @@ class WireConnection:
             if error:
                 self.end()
             return
-        self._tally.asked_ms.append(asked_ms)
+        self.tally.asked_ms.append(asked_ms)
         if kind in WITHOUT_ZXID:
             token = self._tokens.popleft() if kind == Sasl.code and self._tokens is not None else b""
             self._reply(xid, 0, error, NO_TOKEN if token and error else token)
@@ -439,7 +441,7 @@ class WireConnection:
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
         length = _REPLY_BYTES + len(body)
-        self._tally.sizes.append(length)
+        self.tally.sizes.append(length)
         self._put(_REPLY.pack(length, xid, zxid, error))
         if body:
             self._out.append(body)
@@ -450,7 +452,7 @@ class WireConnection:
             length = _EVENT.size - 4 + len(path)
             item.frame = _EVENT.pack(length, EVENT_XID, item.zxid, 0, item.type, CONNECTED, len(path)) + path
         self._zxid = item.zxid
-        self._tally.others += 1
+        self.tally.others += 1
         self._put(item.frame)
 
     def _welcome(self, item: Welcome) -> None:
@@ -474,7 +476,7 @@ class WireConnection:
         """The handshake's second half."""
         flag = bytes((self.visiting,)) if self._flagged else b""
         body = response.encode() + flag
-        self._tally.others += 1
+        self.tally.others += 1
         self._put(_INT.pack(len(body)) + body)
 
     def _put(self, frame: bytes) -> None:

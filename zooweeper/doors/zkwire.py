@@ -20,7 +20,8 @@ from zooweeper.doors import words
 from zooweeper.doors.figures import ConnectionRow, Traffic
 from zooweeper.doors.sasl import new_server, read_users
 from zooweeper.doors.tls import peer_name, server_context, warnings
-from zooweeper.doors.zkconn import Port, State, WireConnection
+from zooweeper.doors.zkconn import State, WireConnection
+from zooweeper.doors.zkport import Port
 from zooweeper.model.acl import Id
 from zooweeper.model.config import Address, Config
 from zooweeper.model.limits import CONNECTIONS_MAX, MIB, OUTPUT_BYTES_MAX
@@ -80,8 +81,13 @@ class Link(asyncio.Protocol):
         self._door.forget(self)
 
     def data_received(self, data: bytes) -> None:
-        self.connection.received(data, now_ms())
-        self._regulate()
+        now = now_ms()
+        answer = self.connection.at_once(data, now)
+        if answer is not None:
+            self.transport.write(answer)
+        else:
+            self.connection.received(data, now)
+            self._regulate()
 
     def eof_received(self) -> bool:
         """True: what was said last still has to leave."""
@@ -214,6 +220,8 @@ class WireDoor:
 
     @property
     def traffic(self) -> Traffic:
+        for link in self._links:
+            link.connection.tally.settle()
         return self.port.traffic
 
     @property

@@ -74,6 +74,9 @@ OPS: dict[int, type[Op]] = {
     )
 }
 
+PLAIN_READS = frozenset((GetData.code, Exists.code))
+"""What most reads are: without a watch, of a znode that is open to all, they need to know nobody's rights."""
+
 RETIRED: dict[int, str] = {
     0: "notification: never a request",
     10: "an operation of ZooKeeper before its first release",

@@ -30,11 +30,10 @@ from zooweeper.model.errors import (
     ZkError,
 )
 from zooweeper.ops.admit import UNSEEN_BYTES_MAX, UNSEEN_READS, UNSEEN_WRITES, admit
-from zooweeper.ops.data import GetData
 from zooweeper.ops.op import Kind as OpKind
 from zooweeper.ops.op import View, encoded
 from zooweeper.ops.session import AddIdentity, Attach, CloseSession, ExpireSession, OpenSession, Ping, Sync
-from zooweeper.ops.table import OPS
+from zooweeper.ops.table import OPS, PLAIN_READS
 from zooweeper.replica.barriers import NO_QUORUM, Barriers
 from zooweeper.replica.connection import Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
@@ -418,7 +417,7 @@ class Clients:
         assert view is not None and view.state is replica.state, "or the connection had been hung up"
         assert not connection.session or connection.session in replica.state.sessions, "or it had been, too"
         stale = not replica.zab.serving
-        body = read_plain(replica.state.tree, ask.body) if ask.code == GetData.code else None
+        body = read_plain(replica.state.tree, ask.code, ask.body) if ask.code in PLAIN_READS else None
         try:
             if body is None:
                 body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))

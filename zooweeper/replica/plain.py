@@ -1,5 +1,5 @@
 """The requests that most are, in one piece: setData and create by a session's next request, on znodes open to all, that
-fire no watch; and getData without a watch.
+fire no watch; and getData and exists without a watch.
 
 Rules: what is plain is decided before the first change, and comes to what ops/ and execute.py make of it, to the bit of
 the digest (tests/replica/test_plain.py executes the same entries both ways); all else is left to them, errors too. The
@@ -19,6 +19,7 @@ from zooweeper.model.limits import PATH_BYTES_MAX
 from zooweeper.model.stat import INT_MAX, Znode
 from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create
 from zooweeper.ops.data import SetData
+from zooweeper.ops.read import Exists
 from zooweeper.tree.digest import PLAIN
 from zooweeper.tree.state import State
 from zooweeper.tree.tree import DataTree
@@ -33,6 +34,7 @@ _ANY = INT.pack(-1)  # version
 _KINDS = {OPEN_ROWS + INT.pack(flags): flags == SEQUENTIAL for flags in (PERSISTENT, SEQUENTIAL)}
 """How the request of a plain create ends, behind the data; whether the name gets a number."""
 _NAME = re.compile(rb"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+_EXISTS = Exists.code
 _unpack, _unpack_int = REQUEST.unpack_from, INT.unpack_from
 
 
@@ -77,15 +79,19 @@ def execute_plain(
     return at, zxid
 
 
-def read_plain(tree: DataTree, body: bytes) -> bytes | None:
-    """The result of the getData with this body. None: it is not plain."""
+def read_plain(tree: DataTree, code: int, body: bytes) -> bytes | None:
+    """The result of one of PLAIN_READS with this body. None: it is not plain."""
     text = body[4:-1]
     known = tree.known.get(text) or tree.find(text)
     if known is None or body[-1:] != b"\0" or body[:4] != len(text).to_bytes(4):
         return None
     node = known[0]
+    if node.traits.acl is not OPEN:
+        return None
+    if code == _EXISTS:
+        return node.packed()
     data = node.data
-    if data is None or node.traits.acl is not OPEN:
+    if data is None:
         return None
     return b"%b%b%b" % (len(data).to_bytes(4), data, node.packed())
 

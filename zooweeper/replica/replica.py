@@ -3,6 +3,7 @@
 Rules: it routes; each station lives in its own file. No clock, socket, file, thread or chance of its own: they arrive
 as events, or as the generator given to the constructor. Nothing is executed that is not committed; entries are executed
 whole, in order, each once. Whoever drives it steps events, then takes the outbox and carries it out in its order.
+Beside that, a read may be answered from what is executed, when nothing is on its way that must reach its client first.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from zooweeper.replica.liveness import pack_report
 from zooweeper.replica.membership import membership_in, text_of
 from zooweeper.replica.order import Gathering
 from zooweeper.replica.outbox import Notice, Outbox
-from zooweeper.replica.plain import execute_plain
+from zooweeper.replica.plain import execute_plain, read_plain
 from zooweeper.replica.snapshots import Snapshots
 from zooweeper.replica.status import Status
 from zooweeper.tree.snapshot import SnapshotBuilder
@@ -98,6 +99,19 @@ class Replica:
         outbox, self.outbox = self.outbox, Outbox()
         outbox.holding = self.zab.role.holding
         return outbox
+
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None:
+        """One of PLAIN_READS, answered at once: the zxid and the result that an Ask would be answered with next. None:
+        it has to be asked, for it is not plain, or something else comes first."""
+        clients, outbox, state = self.clients, self.outbox, self.state
+        found = clients.attached.get(session)
+        if found is None or found.id != connection or found.pending or outbox.deliver or outbox.stop:
+            return None
+        result = read_plain(state.tree, code, body)
+        if result is None:
+            return None
+        clients.touched[session] = None
+        return state.zxid, result
 
     def status(self) -> Status:
         """How this node is."""

@@ -30,6 +30,11 @@ class Gateway(Protocol):
     def step(self, event: Connect | Ask | Asks | Heard) -> None:
         """Something a client said on a registered connection."""
 
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None:
+        """The answer to one of PLAIN_READS, zxid and result, when it can be given at once: what was asked before on
+        the connection must have been answered, and the answer leaves before anything that is delivered later. None: it
+        is to be stepped, like all else."""
+
     def disconnect(self, connection: int) -> None:
         """The connection is gone; nothing is delivered to it any more. Again: nothing."""
 

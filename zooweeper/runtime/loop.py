@@ -46,6 +46,8 @@ class Brain(Protocol):
 
     def take(self) -> Outbox: ...
 
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None: ...
+
     def status(self) -> Status: ...
 
     def inspect(self) -> Inspection: ...
@@ -136,6 +138,16 @@ class Node:
             self.brain.step(event)
         except BaseException:
             self._break(f"broken event={type(event).__name__}")
+            raise
+
+    def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None:
+        """As the gateway says."""
+        if self._stopped or self._clients.waiting:
+            return None
+        try:
+            return self.brain.read(connection, session, code, body)
+        except BaseException:
+            self._break("broken event=read")
             raise
 
     def _on_timer(self) -> None:
