@@ -7,6 +7,7 @@ from tests.doors.jute_by_hand import asked
 from tests.doors.test_zkconn import CREATE, GET, SET, connected
 from tests.doors.zkrig import WALL_MS, Client, WireNode, frame
 from zooweeper.doors.figures import LATE_MAX
+from zooweeper.doors.zkport import SLICE
 
 EXISTS = "exists(xid={}, path='{}', watch={})"
 
@@ -35,7 +36,16 @@ def test_what_is_not_a_lone_plain_read_is_received() -> None:
     client = connected(node)
     read, write = asked(GET.format(2, "/", False)), asked(SET.format(3, "/"))
     at_once = client.connection.at_once
-    others = (b"", read[:-1], read[:11], read + read, read + b"\0", write, asked(GET.format(2, "/", True)), frame(b""))
+    others = (
+        b"",
+        read[:-1],
+        read[:11],
+        read + b"\0" * 3,
+        read + b"\0",
+        write,
+        asked(GET.format(2, "/", True)),
+        frame(b""),
+    )
     assert [at_once(one, WALL_MS) for one in others] == [None] * len(others)
     assert at_once(read, WALL_MS) is not None
     client.connection.congested = True
@@ -56,6 +66,33 @@ def test_what_is_not_a_lone_plain_read_is_received() -> None:
     assert at_once(read, WALL_MS) is None
     fresh = Client(node)
     assert fresh.connection.at_once(read, WALL_MS) is None
+
+
+def test_reads_that_came_together_are_answered_together_and_as_ever() -> None:
+    node = WireNode()
+    client = connected(node)
+    client.ask(asked(CREATE.format(1, "/a", 0))[4:])
+    kinds = (GET.format(2, "/a", False), EXISTS.format(3, "/a", False), GET.format(4, "/", False))
+    many = b"".join(asked(kinds[index % 3]) for index in range(SLICE))
+    for reads in (many[: len(asked(kinds[0])) + len(asked(kinds[1]))], many):
+        stepped = len(node.asked)
+        told = client.connection.at_once(reads, WALL_MS)
+        assert told is not None and len(node.asked) == stepped
+        assert told == general(client, reads)
+    row = client.connection.row()
+    assert (row.received, row.sent) == (2 + 2 * (2 + SLICE), 2 + 2 * (2 + SLICE))
+
+
+def test_reads_that_came_with_something_else_are_received() -> None:
+    client = connected(WireNode())
+    read = asked(GET.format(2, "/", False))
+    for other in (asked(SET.format(3, "/")), asked(GET.format(3, "/none", False)), asked(GET.format(3, "/", True)),
+                  read[:-1], read[:11], read[:2], frame(b""), frame(read[4:11]), struct.pack("!iii", -1, 3, 4),
+                  struct.pack("!iii", 1 << 30, 3, 4)):  # fmt: skip
+        for data in (other + read, read + other, read + other + read):
+            assert client.connection.at_once(data, WALL_MS) is None, data
+    assert client.connection.at_once(read * SLICE, WALL_MS) is not None
+    assert client.connection.at_once(read * (SLICE + 1), WALL_MS) is None
 
 
 def test_a_visitors_read_is_received() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.doors.jute_by_hand import asked
 from tests.doors.zkrig import WALL_MS, Client, WireNode, frame, frames, replies, request
-from zooweeper.doors.zkconn import SLICE, VISIT, State
+from zooweeper.doors.zkconn import VISIT, State
+from zooweeper.doors.zkport import SLICE
 from zooweeper.model.acl import Id
 from zooweeper.model.config import ClientPort
 from zooweeper.model.errors import ErrorCode

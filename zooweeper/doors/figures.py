@@ -46,10 +46,10 @@ class Tally:
         self.received += requests
         self.traffic.received += requests
 
-    def at_once(self, size: int) -> None:
-        """A request was answered as it came."""
-        self.sizes_at_once.append(size)
-        if len(self.sizes_at_once) == LATE_MAX:
+    def at_once(self, sizes: list[int]) -> None:
+        """Requests were answered as they came."""
+        self.sizes_at_once += sizes
+        if len(self.sizes_at_once) >= LATE_MAX:
             self.settle()
 
     def settle(self) -> None:

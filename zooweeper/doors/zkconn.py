@@ -18,20 +18,20 @@ from zooweeper.doors.identify import identify
 from zooweeper.doors.sasl import SaslServer
 from zooweeper.doors.zkerrors import CLOSE, ON_WIRE
 from zooweeper.doors.zkhello import ConnectRequest, ConnectResponse
-from zooweeper.doors.zkport import Port
+from zooweeper.doors.zkport import SLICE, Port
+from zooweeper.doors.zkreads import REPLY, REPLY_BYTES, answer
 from zooweeper.model.acl import Id
 from zooweeper.model.errors import AuthFailed, ErrorCode, MarshallingError, SessionExpired, ThrottledOp
 from zooweeper.model.limits import ASKED_BYTES_MAX, FRAME_BYTES_MAX, PENDING_REQUESTS_MAX
 from zooweeper.ops.op import Kind
 from zooweeper.ops.session import AddIdentity, Auth, CloseSession, OpenSession, Ping, Sasl, Sync
-from zooweeper.ops.table import OPS, PLAIN_READS
+from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Asks, Connect, Heard
 from zooweeper.replica.outbox import Alive, Answer, Delivery, Hangup, Notice, Refused, Welcome
 
 SECRET_BYTES = 16
 NO_SECRET = bytes(SECRET_BYTES)
 NO_TOKEN = Sasl.Result(None).encode()  # with an error, too: Java's client reads one before it looks at the error
-SLICE = 32  # frames taken before the loop may do other work; so many full znodes are below the bound of the output
 OWN_CODES = 200  # from here on opcodes are our own, for the gRPC door
 NOT_FOR_CLIENTS = 0  # the code of no operation: answered with Unimplemented, in its turn
 HIDDEN = -1  # asked by this door itself: its answer does not leave
@@ -47,9 +47,6 @@ PLAIN = frozenset(
 
 _INT = Struct("!i")
 _REQUEST = Struct("!ii")  # xid, opcode
-_FRAME = Struct("!iii")  # length, xid, opcode
-_REPLY = Struct("!iiqi")  # length, xid, zxid, error
-_REPLY_BYTES = 16  # without the length
 _EVENT = Struct("!iiqiiii")  # a reply without error; type, state, length of the path
 
 log = getLogger("zooweeper.wire")
@@ -149,24 +146,16 @@ class WireConnection:
         return self._size < self._need and self._open()
 
     def at_once(self, data: bytes, now_ms: int) -> bytes | None:
-        """The answer to what came, if it is one plain read and nothing is before it. None: let it be `received`."""
+        """The answers to what came, if it is plain reads and nothing is before them. None: let it be `received`."""
         if self.state is not OPEN or self._asked or self._out or self._input or self.congested:
             return None
-        if len(data) < _FRAME.size:
+        answered = answer(data, self._gateway.read, self._id, self._session)
+        if answered is None:
             return None
-        length, xid, code = _FRAME.unpack_from(data)
-        if code not in PLAIN_READS or length != len(data) - 4:
-            return None
-        answer = self._gateway.read(self._id, self._session, code, data[_FRAME.size :])
-        if answer is None:
-            return None
-        zxid, body = answer
-        self._zxid = zxid
-        length = _REPLY_BYTES + len(body)
+        told, self._zxid, self._last_xid, self._last_op, sizes = answered
         self.heard_ms = self._responded_ms = now_ms
-        self._last_op, self._last_xid = code, xid
-        self.tally.at_once(length)
-        return _REPLY.pack(length, xid, zxid, 0) + body
+        self.tally.at_once(sizes)
+        return told
 
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the client."""
@@ -411,12 +400,12 @@ class WireConnection:
             return
         body, tally, out = item.body, self.tally, self._out
         self._zxid = zxid = item.zxid
-        length = _REPLY_BYTES + len(body)
+        length = REPLY_BYTES + len(body)
         tally.asked_ms.append(asked_ms)
         tally.sizes.append(length)
         if not out:
             self._wake()
-        out.append(_REPLY.pack(length, xid, zxid, 0))
+        out.append(REPLY.pack(length, xid, zxid, 0))
         out.append(body)
 
     def _unusual(self, xid: int, kind: int, asked_ms: int, item: Answer) -> None:
@@ -440,9 +429,9 @@ class WireConnection:
             self.end()
 
     def _reply(self, xid: int, zxid: int, error: int, body: bytes = b"") -> None:
-        length = _REPLY_BYTES + len(body)
+        length = REPLY_BYTES + len(body)
         self.tally.sizes.append(length)
-        self._put(_REPLY.pack(length, xid, zxid, error))
+        self._put(REPLY.pack(length, xid, zxid, error))
         if body:
             self._out.append(body)
 

@@ -10,6 +10,8 @@ from zooweeper.doors.sasl import SaslServer
 from zooweeper.model.config import ClientPort
 from zooweeper.runtime.gateway import Gateway
 
+SLICE = 32  # frames taken before the loop may do other work; so many full znodes are below the bound of the output
+
 
 class Port:
     """Of one node."""
