@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 BEHIND = "this node has not seen yet what the client has seen elsewhere"
 READ, LOCAL = OpKind.READ, OpKind.LOCAL  # to look a member up takes longer than a name
+WRITING, IN_TURN, BARRIER, DONE = Kind
 
 
 class Clients:
@@ -231,14 +232,14 @@ class Clients:
 
     def _in_turn(self, connection: Connection, ask: Ask, error: int, body: bytes, detail: str = "") -> None:
         """The answer is known; it leaves when those before it have left."""
-        pending = Pending(Kind.DONE, ask)
+        pending = Pending(DONE, ask)
         pending.done(error, body, 0, detail)
         connection.pending.append(pending)
         self._drain(connection)
 
     def _read_in_turn(self, connection: Connection, ask: Ask, request: Record | None) -> None:
         if connection.pending:
-            connection.pending.append(Pending(Kind.READ, ask))
+            connection.pending.append(Pending(IN_TURN, ask))
         else:
             self._read(connection, ask, request)
 
@@ -260,7 +261,7 @@ class Clients:
             return
         connection.expected = number + 1
         request = pack_request(connection.session, connection.attach, number, ask.code, ask.body)
-        pending = Pending(Kind.WRITE, ask, number, self._submit(request))
+        pending = Pending(WRITING, ask, number, self._submit(request))
         connection.pending.append(pending)
         connection.writes.append(pending)
 
@@ -309,7 +310,7 @@ class Clients:
             if pending[0] is write and not error and write.ask.code != CloseSession.code:
                 pending.popleft()
                 self._replica.outbox.deliver.append(Answer(connection.id, write.ask.xid, zxid, 0, body))
-                if (pending and pending[0].kind is not Kind.WRITE) or (not pending and connection.held):
+                if (pending and pending[0].kind is not WRITING) or (not pending and connection.held):
                     self._drain(connection)
             else:
                 write.done(error, body, zxid, detail)
@@ -381,15 +382,15 @@ class Clients:
                 self._more[connection.id] = connection
                 return
             head = pending[0]
-            if head.kind is Kind.DONE:
+            if head.kind is IN_TURN:
+                room -= self._read(connection, head.ask)
+            elif head.kind is DONE:
                 zxid = head.zxid or replica.state.zxid
                 answer = Answer(connection.id, head.ask.xid, zxid, head.error, head.body, False, head.detail)
                 replica.outbox.deliver.append(answer)
                 if head.ask.code == CloseSession.code and not head.error:
                     return  # nobody is left to ask what stands behind it; the hang-up follows
-            elif head.kind is Kind.READ:
-                room -= self._read(connection, head.ask)
-            elif head.kind is Kind.BARRIER and 0 <= head.zxid <= replica.state.zxid:
+            elif head.kind is BARRIER and 0 <= head.zxid <= replica.state.zxid:
                 connection.barriers -= 1
                 if head.ask.code == Sync.code:
                     body = Sync.Result(Sync.Request.decode(head.ask.body).path).encode()
@@ -412,21 +413,24 @@ class Clients:
 
     def _read(self, connection: Connection, ask: Ask, request: Record | None = None) -> int:
         """Answer a read from the state as it is, registering its watch in the same step; the size of the answer."""
-        replica = self._replica
-        deliver, zxid, view, op = replica.outbox.deliver, replica.state.zxid, connection.view, OPS[ask.code]
-        assert view is not None and view.state is replica.state, "or the connection had been hung up"
-        assert not connection.session or connection.session in replica.state.sessions, "or it had been, too"
+        replica, code = self._replica, ask.code
+        deliver, state, view = replica.outbox.deliver, replica.state, connection.view
+        assert view is not None and view.state is state, "or the connection had been hung up"
+        assert not connection.session or connection.session in state.sessions, "or it had been, too"
         stale = not replica.zab.serving
-        body = read_plain(replica.state.tree, ask.code, ask.body) if ask.code in PLAIN_READS else None
+        body = read_plain(state.tree, code, ask.body) if code in PLAIN_READS else None
+        if body is not None:
+            deliver.append(Answer(connection.id, ask.xid, state.zxid, 0, body, stale))
+            return len(body)
+        op = OPS[code]
         try:
-            if body is None:
-                body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))
+            body = encoded(op.read(op.Request.decode(ask.body) if request is None else request, view))
         except ZkError as error:
-            answer = Answer(connection.id, ask.xid, zxid, error.code, b"", stale, error.about)
+            answer = Answer(connection.id, ask.xid, state.zxid, error.code, b"", stale, error.about)
         else:
-            answer = Answer(connection.id, ask.xid, zxid, 0, body, stale)
+            answer = Answer(connection.id, ask.xid, state.zxid, 0, body, stale)
         if view.events:
-            deliver.extend(Notice((connection.id,), zxid, type, path) for type, path in view.events)
+            deliver.extend(Notice((connection.id,), state.zxid, type, path) for type, path in view.events)
             view.events.clear()
         deliver.append(answer)
         return len(answer.body)
