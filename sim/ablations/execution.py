@@ -55,7 +55,7 @@ EXECUTION = {
     "sequence_by_children": without(
         "a sequence number is how many children there are",
         Edit(create._create, "{up.cversion:010d}", "{len(up.children):010d}"),
-        Edit(plain._create, "% up.cversion", "% len(up.children)"),
+        Edit(plain._create, "% family.cversion", "% len(family.children)"),
     ),
     "plain_for_all": without(
         "what is executed in one piece does not ask whom the znode is open to",

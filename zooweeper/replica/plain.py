@@ -7,8 +7,8 @@ bytes of the batch are looked at in their place: no entry, request, journal or r
 the first entry that is not plain.
 """
 
-import re
 from collections.abc import Callable
+from struct import Struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -20,7 +20,7 @@ from zooweeper.model.stat import INT_MAX, Znode
 from zooweeper.ops.create import PERSISTENT, SEQUENTIAL, Create
 from zooweeper.ops.data import SetData
 from zooweeper.ops.read import Exists
-from zooweeper.tree.digest import PLAIN
+from zooweeper.tree.digest import BORN, DATA, PLAIN, TIMES
 from zooweeper.tree.state import State
 from zooweeper.tree.tree import DataTree
 from zooweeper.tree.watches import WatchTable
@@ -28,14 +28,51 @@ from zooweeper.tree.watches import WatchTable
 if TYPE_CHECKING:
     from zooweeper.replica.clients import Clients
 
-_LENGTHS = 8  # of the data, and the version or more behind it
+_HEAD = Struct(REQUEST.format + "i")  # of an entry, with the length of the path, which comes first in both
 _BYTES_MIN = 12  # of a request: lengths of path and data, and what is behind it
+_LENGTHS = 8  # of the data, and the version or more behind it
 _ANY = INT.pack(-1)  # version
 _KINDS = {OPEN_ROWS + INT.pack(flags): flags == SEQUENTIAL for flags in (PERSISTENT, SEQUENTIAL)}
 """How the request of a plain create ends, behind the data; whether the name gets a number."""
-_NAME = re.compile(rb"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 _EXISTS = Exists.code
-_unpack, _unpack_int = REQUEST.unpack_from, INT.unpack_from
+_DIGITS = 10  # of the number
+_LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-."  # of a plain name; the dot not first
+_unpack, _unpack_int = _HEAD.unpack_from, INT.unpack_from
+
+
+class _Cradle:
+    """What the last plain create of a run asked for, and where that is: the next one most often asks for the same."""
+
+    __slots__ = ("above", "checksum", "family", "key", "length", "name", "numbered", "path", "tail", "text", "weight")
+
+    def __init__(self, time_ms: int) -> None:
+        self.weight = PLAIN.weight + TIMES * time_ms  # what all znodes made now have in common
+        self.text: bytes | None = None
+        self.tail: bytes | None = None
+        self.above: bytes | None = None
+
+    def fits(self, tree: DataTree, text: bytes, tail: bytes) -> bool:
+        """Be the place for the znode of this path, whose request ends like this. False: it is not plain."""
+        numbered = _KINDS.get(tail)
+        above, _, name = text.rpartition(b"/")
+        if len(text) > PATH_BYTES_MAX:  # a result is at most as long, and never LARGE
+            return False
+        if numbered is None or name[:1] == b"." or name.translate(None, _LETTERS) or not (name or numbered):
+            return False
+        if above != self.above:
+            self.text = self.above = None
+            known = tree.known.get(above) or tree.find(above)
+            if known is None:
+                return False
+            up, self.path, self.key = known
+            traits = up.traits
+            if traits.acl is not OPEN or traits.owner > 0 or (tree.keep is not None and up.seen != tree.generation):
+                return False
+            self.family, self.above = up.family or tree.begin(up), above
+        self.text, self.tail, self.numbered = text, tail, numbered
+        self.name, self.checksum = name.decode(), crc32(text)
+        self.length = len(self.path) + 1 + len(name) + (_DIGITS if numbered else 0)
+        return True
 
 
 def execute_plain(
@@ -45,27 +82,30 @@ def execute_plain(
     not, and where it is. Who asked is answered."""
     tree, sessions, attached = state.tree, state.sessions, clients.attached
     data, time_ms, first = batch.data, batch.time_ms, zxid
-    last_start = len(data) - REQUEST_SIZE
+    last_start = len(data) - _HEAD.size
+    session, cradle = None, _Cradle(time_ms)
     while at <= last_start and not watches.recursive:
-        id, attach, number, code, length = _unpack(data, at)
-        begin = at + REQUEST_SIZE
-        end = begin + length
-        session = sessions.get(id)
-        if length < _BYTES_MIN or end > len(data):
+        id, attach, number, code, length, path_bytes = _unpack(data, at)
+        begin = at + _HEAD.size
+        end = at + REQUEST_SIZE + length
+        path_end = begin + path_bytes
+        if length < _BYTES_MIN or end > len(data) or path_bytes < 0 or path_end + _LENGTHS > end:
             break
+        if session is None or session.id != id:
+            session = sessions.get(id)
         if session is None or session.attach != attach or session.number + 1 != number or session.large:
             break
         if sessions.keep is not None and session.seen != sessions.generation:
             break
         way = _WAYS.get(code)
-        done = way(tree, data, begin, end, zxid, time_ms, watches) if way is not None else None
+        done = way(tree, data, begin, path_end, end, zxid, time_ms, watches, cradle) if way is not None else None
         if done is None:
             break
         session.number = number
         connection = attached.get(id)
         results = session.results
         if connection is not None or results is not None:
-            body = done if isinstance(done, bytes) else done.packed()
+            body = done.packed() if isinstance(done, Znode) else len(done).to_bytes(4) + done
             if results is not None:
                 results.append((0, body, zxid))
             if connection is not None:
@@ -97,14 +137,18 @@ def read_plain(tree: DataTree, code: int, body: bytes) -> bytes | None:
 
 
 def _set(
-    tree: DataTree, data: bytes, begin: int, end: int, zxid: int, time_ms: int, watches: WatchTable
+    tree: DataTree,
+    data: bytes,
+    begin: int,
+    path_end: int,
+    end: int,
+    zxid: int,
+    time_ms: int,
+    watches: WatchTable,
+    cradle: _Cradle,
 ) -> Znode | None:
-    """The znode, its data set as the request in data[begin:end] says. None: it is not plain."""
-    (length,) = _unpack_int(data, begin)
-    path_end = begin + 4 + length
-    if length < 0 or path_end + _LENGTHS > end:
-        return None
-    text = data[begin + 4 : path_end]
+    """The znode at data[begin:path_end], its data set as the rest, up to `end`, says. None: it is not plain."""
+    text = data[begin:path_end]
     known = tree.known.get(text) or tree.find(text)
     if known is None:
         return None
@@ -122,46 +166,41 @@ def _set(
 
 
 def _create(
-    tree: DataTree, data: bytes, begin: int, end: int, zxid: int, time_ms: int, watches: WatchTable
+    tree: DataTree,
+    data: bytes,
+    begin: int,
+    path_end: int,
+    end: int,
+    zxid: int,
+    time_ms: int,
+    watches: WatchTable,
+    cradle: _Cradle,
 ) -> bytes | None:
-    """The result: the path of the znode made as the request in data[begin:end] says. None: it is not plain."""
-    (length,) = _unpack_int(data, begin)
-    path_end = begin + 4 + length
-    if not 0 <= length <= PATH_BYTES_MAX or path_end + _LENGTHS > end:  # a result is at most as long, and never LARGE
-        return None
+    """The path of the znode made as data[begin:end] says. None: it is not plain."""
     (size,) = _unpack_int(data, path_end)
     data_end = path_end + 4 + size
-    numbered = _KINDS.get(data[data_end:end]) if size >= 0 else None
-    text = data[begin + 4 : path_end]
-    above, _, name = text.rpartition(b"/")
-    known = tree.known.get(above) or tree.find(above)
-    if numbered is None or known is None:
+    text, tail = data[begin:path_end], data[data_end:end]
+    if size < 0 or ((text != cradle.text or tail != cradle.tail) and not cradle.fits(tree, text, tail)):
         return None
-    up, above_path, above_key = known
-    traits = up.traits
-    if traits.acl is not OPEN or traits.owner > 0 or (tree.keep is not None and up.seen != tree.generation):
-        return None
-    if numbered:
-        if up.cversion > INT_MAX:
+    family, last, checksum = cradle.family, cradle.name, cradle.checksum
+    if cradle.numbered:
+        if family.cversion > INT_MAX:
             return None
-        number = b"%010d" % up.cversion
-        name += number
+        number = b"%010d" % family.cversion
+        last += number.decode()
+        checksum = crc32(number, checksum)
         text += number
-    if not (name.isalnum() or _NAME.fullmatch(name)):
+    if last in family.children:
         return None
-    last = name.decode()
-    if last in up.children:
+    if watches.watched and (cradle.path in watches.children or f"{cradle.path}/{last}" in watches.data):
         return None
-    if watches.watched and (above_path in watches.children or f"{above_path}/{last}" in watches.data):
-        return None
-    node = Znode(data[path_end + 4 : data_end], PLAIN, zxid, time_ms, tree.generation)
-    family = up.family or tree.begin(up)
-    tree.bear(above_key, family, len(above_path) + 1 + len(last), crc32(text) << 1 | 1, last, node)
-    return len(text).to_bytes(4) + text
+    content = data[path_end + 4 : data_end]
+    digest = (checksum << 1 | 1) * (cradle.weight + BORN * zxid + DATA * crc32(content))
+    node = Znode(content, PLAIN, zxid, time_ms, tree.generation)
+    tree.bear(cradle.key, family, cradle.length, digest, last, node)
+    return text
 
 
-_WAYS: dict[int, Callable[[DataTree, bytes, int, int, int, int, WatchTable], Znode | bytes | None]] = {
-    SetData.code: _set,
-    Create.code: _create,
-}
-"""By the code of the operation: the result, or the znode whose Stat it is."""
+_Way = Callable[[DataTree, bytes, int, int, int, int, int, WatchTable, _Cradle], Znode | bytes | None]
+_WAYS: dict[int, _Way] = {SetData.code: _set, Create.code: _create}
+"""By the code of the operation: the path of what was made, or the znode whose Stat is the result."""

@@ -9,12 +9,12 @@ connection that was open at that moment and left a cycle) stays in memory: conne
 import gc
 from typing import Literal
 
-YOUNG_OBJECTS = 20_000  # more than before are looked at: some 1 ms
+YOUNG_OBJECTS = 10_000
 LOOKS = 5  # at the young, then one at all that survived them
 
 
 def _freeze_survivors(phase: Literal["start", "stop"], info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"]:
+    if phase == "stop":
         gc.freeze()
 
 

@@ -20,11 +20,8 @@ from zooweeper.model.paths import CONFIG, join, printable, split
 from zooweeper.model.stat import INT_MAX, Family, Traits, Znode, wrapped
 from zooweeper.ops.delete import DeleteContainer
 from zooweeper.tree.digest import (
-    BORN,
-    DATA,
     MASK64,
     PLAIN,
-    TIMES,
     Grown,
     TraitsTable,
     Written,
@@ -201,21 +198,24 @@ class DataTree:
         family = up.family or self.begin(up)
         before = (family.cversion, family.pzxid)
         self.journal.changes.append(_change((_CREATED, path, acl, up.traits.acl, node, up, before)))
-        self.bear(key_of(above), family, len(path), key_of(path), name, node)
+        self.bear(key_of(above), family, len(path), key_of(path) * weigh(node), name, node)
         if owner:
             self._own(path, owner)
         return node
 
-    def bear(self, above: int, family: Family, length: int, key: int, name: str, node: Znode) -> None:
-        """A new node takes its place; `above` and `key`: the parent's key, and its own, for the digest; `length`: of
-        its path."""
-        self._note_growth(above, family)
-        zxid = node.czxid
+    def bear(self, above: int, family: Family, length: int, digest: int, name: str, node: Znode) -> None:
+        """A new node takes its place; `above`: the parent's key for the digest; `digest`: what the node adds to it;
+        `length`: of its path."""
+        if family not in self.grown:
+            self._note_growth(above, family)
         family.cversion += 1
-        family.pzxid = zxid
-        weight = node.traits.weight + BORN * zxid + TIMES * node.ctime + DATA * crc32(node.data or b"")
-        self._total = (self._total + key * weight) & MASK64
-        self._place(family, length, name, node)
+        family.pzxid = node.czxid
+        self._total = (self._total + digest) & MASK64
+        family.children[name] = node
+        if family.sorted is not None:
+            family.sorted.add(name)
+        self._count += 1
+        self.bytes += length + len(node.data or b"")
 
     def _place(self, family: Family, length: int, name: str, node: Znode) -> None:
         """A node stands among its siblings from now on."""
