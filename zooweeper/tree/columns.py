@@ -61,19 +61,26 @@ def row_of(prefix: str, name: str, node: Znode) -> Row:
 def pack_nodes(rows: list[Row]) -> bytes:
     """The block of some nodes, one at least."""
     prefixes, names, data, *numbers, traits = zip(*rows, strict=True)
-    runs = [(prefix, len(list(run))) for prefix, run in groupby(prefixes)]
-    ids = [*map(id, traits)]
-    shared = dict(zip(ids, traits, strict=True))
-    places = {one: place for place, one in enumerate(shared)}
+    count = len(rows)
+    if prefixes.count(prefixes[0]) == count:
+        runs = [(prefixes[0], count)]
+    else:
+        runs = [(prefix, len(list(run))) for prefix, run in groupby(prefixes)]
+    if traits.count(traits[0]) == count:  # equal ones are one object
+        shared, places = [traits[0]], [0] * count
+    else:
+        known = dict(zip(map(id, traits), traits, strict=True))
+        shared, place = [*known.values()], {one: place for place, one in enumerate(known)}
+        places = [place[id(one)] for one in traits]
     lengths = [-1 if one is None else len(one) for one in data]
-    table = _Table([_Traits(list(one.acl), one.owner, one.aversion) for one in shared.values()]).encode()
+    table = _Table([_Traits(list(one.acl), one.owner, one.aversion) for one in shared]).encode()
     above, text = "\0".join(map(itemgetter(0), runs)).encode(), "\0".join(names).encode()
-    columns = [lengths, *numbers, [*map(places.__getitem__, ids)]]
+    columns = [lengths, *numbers, places]
     return b"".join(
         (
-            _HEAD.pack(len(rows), len(runs), len(table), len(above), len(text)),
+            _HEAD.pack(count, len(runs), len(table), len(above), len(text)),
             Struct(f"!{len(runs)}I").pack(*map(itemgetter(1), runs)),
-            *(Struct(f"!{len(rows)}{format}").pack(*column) for format, column in zip(_FORMATS, columns, strict=True)),
+            *(Struct(f"!{count}{format}").pack(*column) for format, column in zip(_FORMATS, columns, strict=True)),
             table,
             above,
             text,

@@ -162,6 +162,7 @@ class SnapshotReader:
         waiting = [("/", root)]
         if root.seen != generation:
             self._put_node("", "", root)
+        rows, size = self._rows, self._rows_bytes
         while waiting:
             path, node = waiting.pop()
             prefix, children = join(path, ""), node.children
@@ -171,11 +172,13 @@ class SnapshotReader:
                     continue
                 if child.seen != generation:
                     child.seen = generation
-                    self._rows.append(row_of(prefix, name, child))
-                    self._rows_bytes += ROW_BYTES + len(name) + (len(child.data) if child.data else 0)
-                    if self._rows_bytes >= self._chunk_bytes:
+                    row = row_of(prefix, name, child)
+                    rows.append(row)
+                    size += ROW_BYTES + len(name) + len(row[2] or b"")
+                    if size >= self._chunk_bytes:
                         self._put_rows()
                         yield True
+                        rows, size = self._rows, self._rows_bytes
                 if child.family is not None and child.family.children:
                     waiting.append((prefix + name, child))
 
