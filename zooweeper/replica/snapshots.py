@@ -40,16 +40,24 @@ class Snapshots:
 
     def _next_every(self) -> int:
         """Spread, so that the nodes do not all write at once."""
-        most, many = self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY
-        if many > limits.SNAPSHOT_EVERY_ENTRIES:
-            most = max(most, many)
+        most = self._replica.config.snapshot_entries
         return self._replica.rng.randint(most // 2 + 1, most) if most > 1 else most
+
+    def _due(self) -> bool:
+        """Whether so much was executed since the last one. What counts is how many znodes there are now: a tree that
+        grows has soon outgrown each of them."""
+        if self._bytes >= limits.SNAPSHOT_EVERY_BYTES:
+            return True
+        most, many = self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY
+        if many > max(most, limits.SNAPSHOT_EVERY_ENTRIES):
+            return self._entries >= self._every * many // most
+        return self._entries >= self._every
 
     def executed(self, entries: int, size: int) -> None:
         """A batch was executed: our own snapshot may be due."""
         self._entries += entries
         self._bytes += size
-        if self._entries >= self._every or self._bytes >= limits.SNAPSHOT_EVERY_BYTES:
+        if self._due():
             self._entries = self._bytes = 0
             self._every = self._next_every()
             self.want(DISK)

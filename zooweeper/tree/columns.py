@@ -69,9 +69,10 @@ def pack_nodes(rows: list[Row]) -> bytes:
     if traits.count(traits[0]) == count:  # equal ones are one object
         shared, places = [traits[0]], [0] * count
     else:
-        known = dict(zip(map(id, traits), traits, strict=True))
+        ids = [*map(id, traits)]
+        known = dict(zip(ids, traits, strict=True))
         shared, place = [*known.values()], {one: place for place, one in enumerate(known)}
-        places = [place[id(one)] for one in traits]
+        places = [place[one] for one in ids]
     lengths = [-1 if one is None else len(one) for one in data]
     table = _Table([_Traits(list(one.acl), one.owner, one.aversion) for one in shared]).encode()
     above, text = "\0".join(map(itemgetter(0), runs)).encode(), "\0".join(names).encode()
