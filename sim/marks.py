@@ -16,6 +16,8 @@ from zooweeper.ops.multi import Multi
 from zooweeper.replica.outbox import Answer, Notice, Welcome
 from zooweeper.zab import messages
 
+LAZY = "a batch that was final already reached a disk without haste"
+PATIENCE = "a batch was held back for so long that somebody looked at the time"
 LARGE = 500  # seeds of a swarm that must reach all of them
 EXPECTED = (
     "DIFF",
@@ -49,6 +51,8 @@ EXPECTED = (
     "a new node was synchronized",
     "a removed node ended",
     AT_ONCE,
+    LAZY,
+    PATIENCE,
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sim.checks.durable import Kept
 from sim.disk import PowerCut
-from sim.marks import SENT
+from sim.marks import LAZY, PATIENCE, SENT
 from sim.network import Network
 from sim.words import words
 from sim.world import MS, Violation, World
@@ -329,6 +329,7 @@ class Node:
             self._mirror(outbox.disk)
             self._jobs.append(Job(outbox))
             if outbox.lazy:
+                self.world.mark(LAZY)
                 self.world.after(LAZY_US, self._guarded, self.life, self._start_disk)
             else:
                 self._start_disk()
@@ -352,6 +353,7 @@ class Node:
 
     def _look_again(self) -> None:
         self._holding = False
+        self.world.mark(PATIENCE)
         now_ms = self.now_ms()
         self._step(Clock(now_ms, now_ms + self.wall_offset_ms))
 
