@@ -8,6 +8,7 @@ and nothing else. A stream with too much unanswered or unsent is not read on; wh
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from logging import getLogger
 from struct import Struct
 
@@ -34,12 +35,21 @@ NOT_FOR_CLIENTS = 0  # the code of no operation: answered with Unimplemented, in
 INSIDE_ONLY = (AddIdentity.code, Sasl.code)  # the first only this door may ask for, the second no door here speaks
 OWN_BUSINESS = frozenset((Auth.code, *INSIDE_ONLY))
 
-# Fields of ServerMessage as they lie on the wire; and of an Item that is an answer without error, all but the body.
+# Tags of ServerMessage as they lie on the wire, and of an Item.
 _WELCOME, _ITEM, _PONG, _FAILURE = b"\x0a", b"\x12", b"\x18\x01", b"\x22"
-_ANSWER = Struct("<BiBqB")  # xid, zxid, and the tag of the body
-_XID, _ZXID, _BODY = 0x0D, 0x11, 0x22
+_XID, _ZXID, _BODY = b"\x0d", 0x11, b"\x22"
+_VALUES = 15  # bytes of xid and zxid, and of the tags of all three
 
 log = getLogger("zooweeper.grpc")
+
+
+@lru_cache(maxsize=1024)
+def _form(size: int) -> tuple[Struct, bytes, bytes]:
+    """How all before the body of so many bytes is packed, in an answer without error; what is before the xid, and what
+    is behind the zxid."""
+    length = varint(size)
+    begin, end = _ITEM + varint(_VALUES + len(length) + size) + _XID, _BODY + length
+    return Struct(f"<{len(begin)}siBq{len(end)}s"), begin, end
 
 
 def packed_answer(answer: Answer) -> bytes:
@@ -48,9 +58,9 @@ def packed_answer(answer: Answer) -> bytes:
     if answer.error or answer.stale:
         item = pb.Item(xid=answer.xid, zxid=answer.zxid, error=answer.error, body=body, stale=answer.stale,
                        detail=answer.detail).SerializeToString()  # fmt: skip
-    else:
-        item = _ANSWER.pack(_XID, answer.xid, _ZXID, answer.zxid, _BODY) + varint(len(body)) + body
-    return _ITEM + varint(len(item)) + item
+        return _ITEM + varint(len(item)) + item
+    form, begin, end = _form(len(body))
+    return form.pack(begin, answer.xid, _ZXID, answer.zxid, end) + body
 
 
 class SessionStream:
