@@ -28,8 +28,8 @@ from zooweeper.cli.settings import ENTRIES_MAX
 ZNODES = 1_000_000
 FILLED_BY = Load("set", 30, 16)
 FILL_S = 0.5
-SETTLE_S = 5.0
-SNAPSHOT_S = 5.0  # of sets: several snapshots begin meanwhile
+SETTLE_S = 10.0  # snapshots that are written when clients have stopped are written
+SNAPSHOT_S = 20.0  # of sets: several snapshots begin meanwhile
 NO_SNAPSHOT = "no snapshot"
 
 

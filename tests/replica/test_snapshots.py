@@ -1,4 +1,4 @@
-"""When a snapshot is due: the more znodes there are by now, the later."""
+"""When a snapshot is due: the more znodes there are by now, the later, but soon when clients have stopped to write."""
 
 from random import Random
 from types import SimpleNamespace
@@ -7,18 +7,24 @@ from typing import Any
 import pytest
 
 from zooweeper.model.limits import SNAPSHOT_EVERY_ENTRIES
-from zooweeper.replica.snapshots import ZNODES_PER_ENTRY, Snapshots
+from zooweeper.replica.snapshots import BUSY_ENTRIES, DISK, ENTRIES_PER_ZNODE, QUIET_MS, Snapshots
 
 
-def entries_until_due(znodes: int, born: int, most: int) -> int:
-    """How many entries, each of which makes `born` znodes, are executed before the next snapshot begins."""
-    tree: list[None] = [None] * znodes
+def snapshots_of(tree: list[None], most: int) -> tuple[Snapshots, list[int]]:
+    """Of a replica with so many znodes; and those that were begun."""
     replica: Any = SimpleNamespace(
         config=SimpleNamespace(snapshot_entries=most), rng=Random(1), state=SimpleNamespace(tree=tree)
     )
     snapshots = Snapshots(replica)
     begun: list[int] = []
     snapshots.want = begun.append  # type: ignore[method-assign, assignment]
+    return snapshots, begun
+
+
+def entries_until_due(znodes: int, born: int, most: int) -> int:
+    """How many entries, each of which makes `born` znodes, are executed before the next snapshot begins."""
+    tree: list[None] = [None] * znodes
+    snapshots, begun = snapshots_of(tree, most)
     entries = 0
     while not begun:
         entries += most // 100
@@ -36,6 +42,21 @@ def test_few_znodes_are_written_as_often_as_the_settings_say(most: int) -> None:
 def test_many_znodes_are_written_more_rarely() -> None:
     most, many = SNAPSHOT_EVERY_ENTRIES, 6 * SNAPSHOT_EVERY_ENTRIES
     still = entries_until_due(many, 0, most)
-    assert many // ZNODES_PER_ENTRY // 2 < still <= many // ZNODES_PER_ENTRY + most // 100
+    limit = many * ENTRIES_PER_ZNODE
+    assert limit / 2 < still <= limit + most // 100
     growing = entries_until_due(many, 1, most)
-    assert still < growing <= (many + growing) // ZNODES_PER_ENTRY + most // 100, "by what there are by now"
+    assert still < growing <= (many + growing) * ENTRIES_PER_ZNODE + most // 100, "by what there are by now"
+
+
+@pytest.mark.parametrize(("entries", "written"), [(SNAPSHOT_EVERY_ENTRIES, []), (SNAPSHOT_EVERY_ENTRIES + 1, [DISK])])
+def test_many_znodes_are_written_when_clients_have_stopped_to_write(entries: int, written: list[int]) -> None:
+    snapshots, begun = snapshots_of([None] * (6 * SNAPSHOT_EVERY_ENTRIES), SNAPSHOT_EVERY_ENTRIES)
+    looks, few = 3 * QUIET_MS[1] // 100, BUSY_ENTRIES + 1
+    snapshots.executed(entries - looks * few, 1)
+    for look in range(looks):
+        snapshots.executed(few, 1)
+        snapshots.look(100 * look)
+    assert not begun, "they still write"
+    for look in range(looks, 3 * looks):
+        snapshots.look(100 * look)
+    assert begun == written, "once"

@@ -166,6 +166,7 @@ class Replica:
         else:
             self._report()
         self._part()
+        self._snapshots.look(event.now_ms)
         self.zab.step(event)
 
     def _part(self) -> None:

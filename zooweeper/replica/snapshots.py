@@ -1,7 +1,9 @@
 """Snapshots of this replica's state: to its own disk now and then, and to learners that are too far behind.
 
-Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The more znodes, the rarer. The
-pace is the receiver's: the next chunk is made when the disk, or the learner, has taken the ones before.
+Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The pace is the receiver's: the
+next chunk is made when the disk, or the learner, has taken the ones before. A snapshot of many znodes takes long, and
+to load a znode takes a start longer than to repeat an entry: while clients write it waits for about as many entries as
+there are znodes; when they have stopped it is made soon, so that a start finds little to repeat.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
-ZNODES_PER_ENTRY = 2  # a snapshot of many takes long: it must not cost more than the entries it saves at a start
+ENTRIES_PER_ZNODE = 3 / 4  # below 1, or a tree that only grows would never be written
+BUSY_ENTRIES = 10  # since the last look
+QUIET_MS = (500, 1500)  # spread, as below
 
 
 class Snapshots:
@@ -37,6 +41,9 @@ class Snapshots:
         self._entries = 0  # executed since the last one for our disk
         self._bytes = 0
         self._every = self._next_every()
+        self._looked = 0  # `_entries` at the last look
+        self._busy_ms = 0  # when clients wrote last
+        self._quiet_ms = replica.rng.randint(*QUIET_MS)
 
     def _next_every(self) -> int:
         """Spread, so that the nodes do not all write at once."""
@@ -48,7 +55,7 @@ class Snapshots:
         grows has soon outgrown each of them."""
         if self._bytes >= limits.SNAPSHOT_EVERY_BYTES:
             return True
-        most, many = self._replica.config.snapshot_entries, len(self._replica.state.tree) // ZNODES_PER_ENTRY
+        most, many = self._replica.config.snapshot_entries, int(len(self._replica.state.tree) * ENTRIES_PER_ZNODE)
         if many > max(most, limits.SNAPSHOT_EVERY_ENTRIES):
             return self._entries >= self._every * many // most
         return self._entries >= self._every
@@ -58,9 +65,20 @@ class Snapshots:
         self._entries += entries
         self._bytes += size
         if self._due():
-            self._entries = self._bytes = 0
-            self._every = self._next_every()
-            self.want(DISK)
+            self._write()
+
+    def look(self, now_ms: int) -> None:
+        """At each tick: whether this is a good time."""
+        if self._entries - self._looked > BUSY_ENTRIES:
+            self._busy_ms = now_ms
+        elif self._entries > self._replica.config.snapshot_entries and now_ms - self._busy_ms >= self._quiet_ms:
+            self._write()
+        self._looked = self._entries
+
+    def _write(self) -> None:
+        self._entries = self._bytes = self._looked = 0
+        self._every = self._next_every()
+        self.want(DISK)
 
     def want(self, to: int) -> None:
         if to not in self._wanted and not (self._reader is not None and self._to == to == DISK):
