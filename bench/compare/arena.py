@@ -1,8 +1,9 @@
 """Where it takes place: the ensembles beside each other, who plays on them, and the parts of the comparison.
 
 Rules: whoever takes part in a part runs before anything of it is measured, and until its end. ZooKeeper is warmed up
-first, with all kinds of load: a Java program that was just started is slow, and nobody wants to know how slow. A start
-needs ensembles of its own, and is measured when the others are gone.
+first, with all kinds of load: a Java program that was just started is slow, and nobody wants to know how slow. A load
+begins when all have come to rest: what somebody does after a load (snapshots, collections) disturbs nobody else's. A
+start needs ensembles of its own, and is measured when the others are gone.
 """
 
 import tempfile
@@ -29,6 +30,8 @@ WARM_UP_S = 0.5  # of every load
 WARM_S = 20.0  # of ZooKeeper
 WARM_LOADS = (Load("set", 30, 16), Load("get", 30, 16), Load("create", 30, 16), Load("mix", 30, 16))
 IDLE_S = 2.0
+REST_S, REST_MOST_S = 0.8, 20.0  # how long all have to be at rest, and how long that is waited for
+REST_CORES = 0.2  # for all of them together, whose heartbeats go on
 OURS = "port"
 SESSION_MS = 10_000
 
@@ -77,7 +80,7 @@ def loads(run: Run, matches: Sequence[matrix.Match], kills: bool) -> list[Round]
     wanted = {side for match in [*matches, *[matrix.KILL] * kills] for side in (match.ours, match.theirs)}
     with run.running([OURS, *(name for name in run.rivals if name in wanted)]) as servers:
         run.settings["idle"] = f"idle beside the others, CPU of three nodes: {idle(servers)}"
-        players = players_of(servers, run.seconds)
+        players = {name: rested(player, servers) for name, player in players_of(servers, run.seconds).items()}
         if "zookeeper" in players:
             for load in run.say.each("warming ZooKeeper up", WARM_LOADS, len(WARM_LOADS)):
                 generate("zk", servers["zookeeper"].hosts, load, WARM_S / len(WARM_LOADS), WARM_UP_S, ())
@@ -86,6 +89,22 @@ def loads(run: Run, matches: Sequence[matrix.Match], kills: bool) -> list[Round]
             killers = {name: partial(killed, one) for name, one in servers.items()}
             rounds += run.play("kills of the leader", [matrix.KILL], killers)
     return rounds
+
+
+def rested(player: Player, servers: Mapping[str, Servers]) -> Player:
+    """The same player, who waits until all servers have come to rest."""
+
+    def play(load: Load) -> Figures:
+        end = time.monotonic() + REST_MOST_S
+        used = cpu_seconds(pids := [pid for one in servers.values() for pid in one.pids])
+        while time.monotonic() < end:
+            time.sleep(REST_S)
+            before, used = used, cpu_seconds(pids)
+            if used - before < REST_CORES * REST_S:
+                break
+        return player(load)
+
+    return play
 
 
 def idle(servers: Mapping[str, Servers]) -> str:

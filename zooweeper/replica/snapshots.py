@@ -25,7 +25,7 @@ DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
 ENTRIES_PER_ZNODE = 3 / 4  # below 1, or a tree that only grows would never be written
 BUSY_ENTRIES = 10  # since the last look
-QUIET_MS = (500, 1500)  # spread, as below
+QUIET_MS = (200, 600)  # spread, as below
 
 
 class Snapshots:
