@@ -29,7 +29,7 @@ ZNODES = 1_000_000
 FILLED_BY = Load("set", 30, 16)
 FILL_S = 0.5
 SETTLE_S = 10.0  # snapshots that are written when clients have stopped are written
-SNAPSHOT_S = 20.0  # of sets: several snapshots begin meanwhile
+SNAPSHOT_S = 40.0  # of sets: snapshots begin meanwhile
 NO_SNAPSHOT = "no snapshot"
 
 

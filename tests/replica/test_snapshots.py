@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zooweeper.model.limits import SNAPSHOT_EVERY_ENTRIES
+from zooweeper.model.limits import SNAPSHOT_EVERY_BYTES, SNAPSHOT_EVERY_ENTRIES
 from zooweeper.replica.snapshots import BUSY_ENTRIES, DISK, ENTRIES_PER_ZNODE, QUIET_MS, Snapshots
 
 
@@ -21,31 +21,39 @@ def snapshots_of(tree: list[None], most: int) -> tuple[Snapshots, list[int]]:
     return snapshots, begun
 
 
-def entries_until_due(znodes: int, born: int, most: int) -> int:
-    """How many entries, each of which makes `born` znodes, are executed before the next snapshot begins."""
+def entries_until_due(znodes: int, born: int, most: int, size: int = 0) -> int:
+    """How many entries of so many bytes, each of which makes `born` znodes, are executed before the next snapshot
+    begins."""
     tree: list[None] = [None] * znodes
     snapshots, begun = snapshots_of(tree, most)
     entries = 0
     while not begun:
         entries += most // 100
         tree += [None] * (born * (most // 100))
-        snapshots.executed(most // 100, 1)
+        snapshots.executed(most // 100, size * (most // 100))
     return entries
 
 
 @pytest.mark.parametrize("most", [1000, SNAPSHOT_EVERY_ENTRIES])
 def test_few_znodes_are_written_as_often_as_the_settings_say(most: int) -> None:
     assert most // 2 < entries_until_due(0, 0, most) <= most
-    assert entries_until_due(0, 1, most) <= most
+
+
+def test_a_small_tree_that_grows_is_written_as_often_as_that() -> None:
+    assert entries_until_due(0, 1, 1000) <= 1000
 
 
 def test_many_znodes_are_written_more_rarely() -> None:
     most, many = SNAPSHOT_EVERY_ENTRIES, 6 * SNAPSHOT_EVERY_ENTRIES
-    still = entries_until_due(many, 0, most)
     limit = many * ENTRIES_PER_ZNODE
-    assert limit / 2 < still <= limit + most // 100
-    growing = entries_until_due(many, 1, most)
-    assert still < growing <= (many + growing) * ENTRIES_PER_ZNODE + most // 100, "by what there are by now"
+    assert limit / 2 < entries_until_due(many, 0, most) <= limit + most // 100
+
+
+def test_a_tree_that_only_grows_is_written_when_the_log_is_large() -> None:
+    most, size = SNAPSHOT_EVERY_ENTRIES, 1000
+    entries = entries_until_due(most, 1, most, size)
+    limit = SNAPSHOT_EVERY_BYTES // size
+    assert limit / 2 < entries <= limit + most // 100
 
 
 @pytest.mark.parametrize(("entries", "written"), [(SNAPSHOT_EVERY_ENTRIES, []), (SNAPSHOT_EVERY_ENTRIES + 1, [DISK])])

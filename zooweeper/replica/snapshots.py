@@ -1,9 +1,9 @@
 """Snapshots of this replica's state: to its own disk now and then, and to learners that are too far behind.
 
 Rules: one at a time, exact at one zxid, at the end of a batch; entries go on meanwhile. The pace is the receiver's: the
-next chunk is made when the disk, or the learner, has taken the ones before. A snapshot of many znodes takes long, and
-to load a znode takes a start longer than to repeat an entry: while clients write it waits for about as many entries as
-there are znodes; when they have stopped it is made soon, so that a start finds little to repeat.
+next chunk is made when the disk, or the learner, has taken the ones before. A znode in a snapshot costs more than to
+repeat a write at the next start: while clients write, a snapshot of many znodes waits for several times as many
+entries, or a large log; when they have stopped it is made soon, so that a start finds little to repeat.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
-ENTRIES_PER_ZNODE = 3 / 4  # below 1, or a tree that only grows would never be written
+ENTRIES_PER_ZNODE = 4
 BUSY_ENTRIES = 10  # since the last look
-QUIET_MS = (200, 600)  # spread, as below
+SHARE = (51, 100)  # percent of what a snapshot waits for: spread, so that the nodes do not all write at once
+QUIET_MS = (200, 600)  # spread for the same reason
 
 
 class Snapshots:
@@ -40,25 +41,20 @@ class Snapshots:
         self._disk_busy = False
         self._entries = 0  # executed since the last one for our disk
         self._bytes = 0
-        self._every = self._next_every()
+        self._share = replica.rng.randint(*SHARE)
         self._looked = 0  # `_entries` at the last look
         self._busy_ms = 0  # when clients wrote last
         self._quiet_ms = replica.rng.randint(*QUIET_MS)
 
-    def _next_every(self) -> int:
-        """Spread, so that the nodes do not all write at once."""
-        most = self._replica.config.snapshot_entries
-        return self._replica.rng.randint(most // 2 + 1, most) if most > 1 else most
-
     def _due(self) -> bool:
         """Whether so much was executed since the last one. What counts is how many znodes there are now: a tree that
         grows has soon outgrown each of them."""
-        if self._bytes >= limits.SNAPSHOT_EVERY_BYTES:
-            return True
-        most, many = self._replica.config.snapshot_entries, int(len(self._replica.state.tree) * ENTRIES_PER_ZNODE)
-        if many > max(most, limits.SNAPSHOT_EVERY_ENTRIES):
-            return self._entries >= self._every * many // most
-        return self._entries >= self._every
+        most, many = self._replica.config.snapshot_entries, ENTRIES_PER_ZNODE * len(self._replica.state.tree)
+        if many > limits.SNAPSHOT_EVERY_ENTRIES:
+            most = max(most, many)
+        return (
+            100 * self._entries >= self._share * most or 100 * self._bytes >= self._share * limits.SNAPSHOT_EVERY_BYTES
+        )
 
     def executed(self, entries: int, size: int) -> None:
         """A batch was executed: our own snapshot may be due."""
@@ -77,7 +73,7 @@ class Snapshots:
 
     def _write(self) -> None:
         self._entries = self._bytes = self._looked = 0
-        self._every = self._next_every()
+        self._share = self._replica.rng.randint(*SHARE)
         self.want(DISK)
 
     def want(self, to: int) -> None:
