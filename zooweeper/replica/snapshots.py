@@ -49,12 +49,12 @@ class Snapshots:
     def _due(self) -> bool:
         """Whether so much was executed since the last one. What counts is how many znodes there are now: a tree that
         grows has soon outgrown each of them."""
-        most, many = self._replica.config.snapshot_entries, ENTRIES_PER_ZNODE * len(self._replica.state.tree)
-        if many > limits.SNAPSHOT_EVERY_ENTRIES:
+        usual, most = limits.SNAPSHOT_EVERY_ENTRIES, self._replica.config.snapshot_entries
+        large = limits.SNAPSHOT_EVERY_BYTES * max(most, usual) // usual
+        many = ENTRIES_PER_ZNODE * len(self._replica.state.tree)
+        if many > usual:
             most = max(most, many)
-        return (
-            100 * self._entries >= self._share * most or 100 * self._bytes >= self._share * limits.SNAPSHOT_EVERY_BYTES
-        )
+        return 100 * self._entries >= self._share * most or 100 * self._bytes >= self._share * large
 
     def executed(self, entries: int, size: int) -> None:
         """A batch was executed: our own snapshot may be due."""
