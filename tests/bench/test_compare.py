@@ -4,12 +4,13 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from bench.compare import command, h2load, matrix, report, rivals
+from bench.compare import arena, command, h2load, matrix, report, rivals
 from bench.compare.chart import better, chart
 from bench.compare.h2load import CALLS, Report
 from bench.compare.matrix import Match
@@ -310,3 +311,19 @@ def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPa
         (tmp_path / name).touch()
     assert rivals.missing_zookeeper() == "" and rivals.zookeeper_version() == "3.8.0"
     assert [jar.name for jar in rivals.zookeeper_jars()] == ["netty-common.jar", "slf4j-api.jar", "zookeeper.jar"]
+
+
+@pytest.mark.parametrize(("used_s", "looks"), [([0, 0], 1), ([0, 9, 18, 18, 18], 3), (range(999), 25)])
+def test_a_load_begins_when_all_have_come_to_rest(used_s: Any, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, used = [0.0], iter(used_s)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(arena, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    monkeypatch.setattr(arena, "cpu_seconds", lambda pids: next(used))
+    servers: Any = {"a": SimpleNamespace(pids=[1]), "b": SimpleNamespace(pids=[2, 3])}
+    player = arena.rested(lambda load: {"per_s": float(len(slept))}, servers)
+    assert player(Load("set", 1, 1)) == {"per_s": looks}, "not before, and not for ever"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DISK = 0  # as a destination; others are learners
 CHUNKS_AT_ONCE = 2  # then others have their turn
-ENTRIES_PER_ZNODE = 4
-BUSY_ENTRIES = 10  # since the last look
+ENTRIES_PER_ZNODE = 4  # so that snapshots cost a write a tenth of what else it costs
+BUSY_ENTRIES = 10  # since the last look; with more, clients write
 SHARE = (51, 100)  # percent of what a snapshot waits for: spread, so that the nodes do not all write at once
 QUIET_MS = (200, 600)  # spread for the same reason
 

@@ -28,7 +28,7 @@ from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.messages import Message
 
 LAZY_S = 0.002  # long enough for some lone writes to share a sync
-LAZY_MOST = 64  # batches that wait
+LAZY_MOST = 64  # batches that may wait
 
 EXIT_BROKEN = 1  # a mistake in the program
 EXIT_STOPPED = 10  # the brain cannot keep its promises
