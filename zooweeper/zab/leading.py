@@ -358,9 +358,11 @@ class Leading(Broadcasting):
         reached[peer.id] = self.durable
         zxid = min(peer.memberships.reached(reached), peer.history.last)
         if epoch_of(zxid) == self.epoch:
-            peer.commit(zxid)
-            if self.in_flight and self.in_flight <= peer.history.committed:
+            done = 0 < self.in_flight <= zxid
+            if done:  # first, for with the members the vanguard may change: nobody is slow in what is final
                 self.in_flight, self.holding = 0, False
+            peer.commit(zxid)
+            if done:
                 self._maybe_hand_over()
 
     def on_forward(self, learner: Learner, message: Forward) -> None:
