@@ -5,7 +5,7 @@ import pytest
 from zooweeper.model.errors import ErrorCode
 from zooweeper.ops.session import Sync
 from zooweeper.replica.barriers import Barriers
-from zooweeper.replica.connection import NOT_KNOWN, Connection, Kind
+from zooweeper.replica.connection import NOT_KNOWN, Connection, Kind, Pending
 from zooweeper.replica.events import Ask, Connect
 
 
@@ -27,8 +27,12 @@ class World:
 
     def _drain(self, connection: Connection) -> None:
         pending = connection.pending
-        while pending and (pending[0].kind is Kind.DONE or NOT_KNOWN < pending[0].zxid <= self.executed):
-            head = pending.popleft()
+        while pending:
+            head = pending[0]
+            assert isinstance(head, Pending)
+            if head.kind is not Kind.DONE and not NOT_KNOWN < head.zxid <= self.executed:
+                return
+            pending.popleft()
             connection.barriers -= head.kind is Kind.BARRIER
             self.answered.append((head.ask.xid, head.error))
 

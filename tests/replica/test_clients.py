@@ -13,6 +13,7 @@ from zooweeper.ops.read import Exists, WhoAmI
 from zooweeper.ops.session import AddIdentity, CloseSession, Sync
 from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Tick
 from zooweeper.replica.outbox import Answer, Hangup, Refused, Welcome
+from zooweeper.replica.pace import FIRST, HOLD_MS
 from zooweeper.replica.replica import Replica
 from zooweeper.zab.events import Received
 
@@ -55,6 +56,22 @@ def test_what_is_asked_behind_the_close_of_a_session_ends_with_it() -> None:
     assert isinstance(closed, Answer) and (closed.xid, closed.error) == (1, ErrorCode.OK)
     assert isinstance(hangup, Hangup) and hangup.error.code == ErrorCode.SESSION_EXPIRED
     assert not len(alone.replica.clients) and not alone.replica.clients.waiting
+
+
+def test_a_batch_waits_for_who_is_expected_and_leaves_when_its_time_is_over() -> None:
+    alone, write = Alone(), SetData.Request("/", b"", -1).encode()
+    alone.step(*(Connect(connection, 0, b"", 4000, 0, 0, "") for connection in (7, 8)))
+    for xid in range(1, FIRST + 2):
+        alone.step(Ask(7, xid, SetData.code, write), Ask(8, xid, SetData.code, write))
+    replica = alone.replica
+    alone.delivered.clear()
+    replica.step(Ask(7, 100, SetData.code, write))
+    waits = replica.take()
+    assert waits.again_ms == HOLD_MS and not waits.disk, "for the other"
+    replica.step(Clock(replica.now_ms + HOLD_MS, replica.wall_ms))
+    alone.step()
+    assert [one.xid for one in alone.delivered] == [100]
+    assert not replica.take().again_ms
 
 
 def test_a_close_with_the_number_of_another_write_is_answered_once_and_ends_nothing() -> None:

@@ -200,16 +200,39 @@ def test_what_the_disk_may_take_later_waits_neither_long_nor_for_many_nor_for_an
     run(main())
 
 
+def test_what_others_wait_for_leaves_before_the_rest_is_taken() -> None:
+    async def main() -> None:
+        world = World()
+        await settle()
+        world.journal.clear()
+        told = answer(world.connection)
+        world.brain.next += [Outbox(now=[(OTHER, Commit(1, 1, 1))], more=True), Outbox(deliver=[told])]
+        world.node.step(Heard(1))
+        await settle()
+        assert world.journal == [Heard(1), "take", ("send", OTHER, Commit(1, 1, 1)), "take", ("deliver", told)]
+        world.node.stop()
+
+    run(main())
+
+
 def test_a_brain_that_holds_something_back_is_shown_the_time() -> None:
     async def main() -> None:
         world = World()
-        await world.turn(Outbox(holding=True), Outbox(holding=True))
+        await world.turn(Outbox(again_ms=PATIENCE_MS), Outbox(again_ms=PATIENCE_MS))
         taken = world.brain.taken
         async with asyncio.timeout(5):
             while world.brain.taken == taken:
                 await asyncio.sleep(PATIENCE_MS / 1000)
         await asyncio.sleep(4 * PATIENCE_MS / 1000)
         assert world.brain.taken == taken + 1, "once, for both"
+        await world.turn(Outbox(again_ms=60_000), Outbox(again_ms=1))
+        async with asyncio.timeout(5):
+            while world.brain.taken == taken + 3:
+                await asyncio.sleep(0.001)
+        await world.turn(Outbox(again_ms=10), Outbox())
+        taken = world.brain.taken
+        await asyncio.sleep(0.04)
+        assert world.brain.taken == taken, "what waited has gone"
         world.node.stop()
 
     run(main())

@@ -28,7 +28,7 @@ from zooweeper.ops.reconfig import Founding, Members, Reconfig
 from zooweeper.ops.session import AddIdentity, CloseSession, Sync
 from zooweeper.ops.table import OPS
 from zooweeper.replica.events import Ask, Clock, Connect, Disconnect, Heard
-from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Refused, Welcome, receivers
+from zooweeper.replica.outbox import Alive, Answer, Hangup, Notice, Outbox, Refused, Welcome, receivers
 from zooweeper.replica.replica import Replica
 
 SESSION_TIMEOUT_MS = 4000
@@ -146,10 +146,17 @@ class ReplicaRunner(ZabRunner):
         super().step(node, event)
 
     def take(self, node: Node, before: str) -> None:
-        outbox = node.peer.take()
+        outboxes = [node.peer.take()]
+        while outboxes[-1].more:
+            outboxes.append(node.peer.take())
         after = self.state(node)
         if after != before:
             self.lines.append(after)
+        for outbox in outboxes:
+            self._carry_out(node, outbox)
+        self._digests()
+
+    def _carry_out(self, node: Node, outbox: Outbox) -> None:
         for record in outbox.disk:
             text = entries(record.batch) if isinstance(record, Logged) else words(record)
             self.lines.append(f"{node.id} disk {text}")
@@ -169,7 +176,6 @@ class ReplicaRunner(ZabRunner):
             return
         if outbox.stop:
             self.lines.append(f"{node.id} stops: {outbox.stop}")
-        self._digests()
 
     def _delivery(self, delivery: Any, connection: int) -> str:
         client = next((one for one in self.clients.values() if one.connection == connection), None)

@@ -59,7 +59,7 @@ class Barriers:
         """More was executed: some may be reached."""
         for connection in list(self._behind.values()):
             self._drain(connection)
-            if not any(one.kind is Kind.BARRIER and one.zxid >= 0 for one in connection.pending):
+            if not any(_reached(one) for one in connection.pending):
                 self._behind.pop(connection.id, None)
 
     def forget(self, connection: Connection) -> None:
@@ -81,3 +81,8 @@ class Barriers:
                 connection.barriers -= 1
                 pending.done(ErrorCode.NO_QUORUM, b"", 0, NO_QUORUM)
                 self._drain(connection)
+
+
+def _reached(one: Pending | Ask) -> bool:
+    """It is a barrier, and known how far to execute before it."""
+    return isinstance(one, Pending) and one.kind is Kind.BARRIER and one.zxid >= 0

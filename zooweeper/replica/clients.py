@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 BEHIND = "this node has not seen yet what the client has seen elsewhere"
 READ, LOCAL = OpKind.READ, OpKind.LOCAL  # to look a member up takes longer than a name
-WRITING, IN_TURN, BARRIER, DONE = Kind
+WRITING, BARRIER, DONE = Kind
 
 
 class Clients:
@@ -239,7 +239,7 @@ class Clients:
 
     def _read_in_turn(self, connection: Connection, ask: Ask, request: Record | None) -> None:
         if connection.pending:
-            connection.pending.append(Pending(IN_TURN, ask))
+            connection.pending.append(ask)
         else:
             self._read(connection, ask, request)
 
@@ -310,7 +310,7 @@ class Clients:
             if pending[0] is write and not error and write.ask.code != CloseSession.code:
                 pending.popleft()
                 self._replica.outbox.deliver.append(Answer(connection.id, write.ask.xid, zxid, 0, body))
-                if (pending and pending[0].kind is not WRITING) or (not pending and connection.held):
+                if (pending and not (writes and pending[0] is writes[0])) or (not pending and connection.held):
                     self._drain(connection)
             else:
                 write.done(error, body, zxid, detail)
@@ -382,8 +382,8 @@ class Clients:
                 self._more[connection.id] = connection
                 return
             head = pending[0]
-            if head.kind is IN_TURN:
-                room -= self._read(connection, head.ask)
+            if isinstance(head, Ask):
+                room -= self._read(connection, head)
             elif head.kind is DONE:
                 zxid = head.zxid or replica.state.zxid
                 answer = Answer(connection.id, head.ask.xid, zxid, head.error, head.body, False, head.detail)

@@ -16,16 +16,15 @@ NOT_KNOWN = -1  # 0 is the zxid of an ensemble in which nothing was written yet
 
 
 class Kind(IntEnum):
-    """What a pending request waits for."""
+    """What a pending request waits for, besides its turn."""
 
     WRITE = 0  # its entry
-    READ = 1  # its turn
-    BARRIER = 2  # its turn, and a quorum's word: a linearizable read, or sync
-    DONE = 3  # its turn; the answer is known
+    BARRIER = 1  # a quorum's word: a linearizable read, or sync
+    DONE = 2  # nothing; the answer is known
 
 
 class Pending:
-    """A request that could not be answered at once."""
+    """A request that could not be answered at once; not a read that only waits for its turn."""
 
     __slots__ = ("ask", "body", "detail", "error", "kind", "number", "ticket", "zxid")
 
@@ -75,6 +74,6 @@ class Connection:
         self.attach = 0
         self.expected = 1  # the number of the next write that will be taken
         self.held: deque[Ask] = deque()  # came before the welcome, or behind a barrier
-        self.pending: deque[Pending] = deque()
+        self.pending: deque[Pending | Ask] = deque()  # an Ask is a read that only waits for its turn
         self.writes: deque[Pending] = deque()  # of `pending`: the writes not executed yet
         self.barriers = 0  # of `pending`: barriers not answered yet

@@ -15,6 +15,7 @@ class Clock:
 
     now_ms: int
     wall_ms: int
+    us: int = 0  # how far the millisecond of `now_ms` has come
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from zooweeper.replica.execute import Executed
 from zooweeper.replica.liveness import Agreement, Deadlines, unpack_report
 from zooweeper.replica.membership import confirmation, decision, founding
 from zooweeper.replica.order import Gathering, seal
+from zooweeper.replica.pace import Pace
 from zooweeper.zab.leading import Leading
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Leadership:
         self.role = role
         self.since_ms = replica.now_ms
         self.proposal_bytes = Figure()
+        self._pace = Pace()
         self._deadlines = Deadlines(replica.now_ms)
         self._ending: dict[int, int] = {}  # session -> when its end was proposed
         self._agreement = Agreement()
@@ -42,9 +44,9 @@ class Leadership:
         self._swept_ms = replica.now_ms
 
     def order(self, gathering: Gathering) -> None:
-        """Propose what has gathered, unless a batch is in flight."""
-        replica, role = self._replica, self.role
-        if not role.can_propose:
+        """Propose what has gathered, unless a batch is in flight, or others are expected."""
+        replica, role, pace = self._replica, self.role, self._pace
+        if not role.can_propose or pace.holds(gathering.count, replica.now_us):
             return
         last, settled = role.peer.history.last, role.peer.memberships.settled
         if (gathering.alone or not settled.version) and replica.state.zxid != last:
@@ -64,7 +66,13 @@ class Leadership:
         else:
             return
         self.proposal_bytes.add(len(batch.data))
+        pace.leaves(batch.count, replica.now_us)
         role.propose(batch)
+
+    @property
+    def holding(self) -> bool:
+        """A batch waits for more: `order` has to look again after HOLD_MS."""
+        return self._pace.holding and self.role.can_propose
 
     def tick(self, gathering: Gathering, paused: bool) -> None:
         """Propose the end of sessions whose time is over, and of containers and TTL nodes. `paused`: this process

@@ -18,15 +18,17 @@ class Gathering:
     """Requests in their order, as (count, bytes, ticket, alone) pieces; a piece is never split. A ticket is the place
     of a request among those of this node's own clients, 0 for what came from elsewhere."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_pieces", "count")
 
     def __init__(self) -> None:
+        self.count = 0  # requests
         self._pieces: deque[tuple[int, bytes, int, bool]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
 
     def add(self, count: int, data: bytes, ticket: int = 0) -> None:
+        self.count += count
         self._pieces.append((count, data, ticket, count == 1 and data[CODE] == _ALONE))
 
     @property
@@ -36,6 +38,7 @@ class Gathering:
 
     def clear(self) -> None:
         self._pieces.clear()
+        self.count = 0
 
     def take(self) -> tuple[int, bytes, int]:
         """The next load: as many pieces as fit a batch, one at least; with the ticket of the last."""
@@ -53,6 +56,7 @@ class Gathering:
             size += len(data)
             if alone:
                 break
+        self.count -= count
         return count, parts[0] if len(parts) == 1 else b"".join(parts), ticket
 
 

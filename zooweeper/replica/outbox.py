@@ -96,7 +96,8 @@ class Outbox:
     written: list[SnapshotWritten] = field(default_factory=list)  # 3. step these then
     # Be connected with these from now on (all that are in force; the version is that of the last); None: as you are.
     members: Membership | None = None
-    holding: bool = False  # step a Clock after PATIENCE_MS (zab/broadcasting.py): something may have waited long enough
+    more: bool = False  # take again as soon as this is carried out: something is committed, and not executed yet
+    again_ms: int = 0  # not 0: step a Clock after so long; something may have waited long enough then
     removed: bool = False  # the ensemble goes on without this node: carry this outbox out, then end
     stop: str = ""  # not empty: this node cannot keep its promises; carry out nothing more, exit with this line
 

@@ -2,7 +2,8 @@
 
 Rules: it routes; each station lives in its own file. No clock, socket, file, thread or chance of its own: they arrive
 as events, or as the generator given to the constructor. Nothing is executed that is not committed; entries are executed
-whole, in order, each once. Whoever drives it steps events, then takes the outbox and carries it out in its order.
+whole, in order, each once. Whoever drives it steps events, then takes the outbox and carries it out in its order; what
+is for other nodes is taken before what is committed is executed.
 Beside that, a read may be answered from what is executed, when nothing is on its way that must reach its client first.
 """
 
@@ -28,12 +29,14 @@ from zooweeper.replica.liveness import pack_report
 from zooweeper.replica.membership import membership_in, text_of
 from zooweeper.replica.order import Gathering
 from zooweeper.replica.outbox import Notice, Outbox
+from zooweeper.replica.pace import HOLD_MS
 from zooweeper.replica.plain import execute_plain, read_plain
 from zooweeper.replica.snapshots import Snapshots
 from zooweeper.replica.status import Status
 from zooweeper.tree.snapshot import SnapshotBuilder
 from zooweeper.tree.state import State
 from zooweeper.tree.watches import WatchTable
+from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.following import Following
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.looking import Looking
@@ -58,6 +61,7 @@ class Replica:
         self.config = config
         self.rng = rng
         self.now_ms = 0
+        self.now_us = 0
         self._ticked_ms = 0  # of the last Tick; a Clock before it must not hide that the process stood still
         self.wall_ms = 0
         self.time_ms = 0  # of the last entry ordered or executed
@@ -69,6 +73,7 @@ class Replica:
         self.clients = Clients(self, rng.getrandbits(62) | 1)
         self._barriers = self.clients.barriers
         self._gathering = Gathering()
+        self._unexecuted: Ready | None = None  # said, and not carried out
         self._routed: Leading | Following | None = None  # the role that requests were gathered for
         self._leadership: Leadership | None = None
         self._forwarded: deque[int] = deque()  # tickets of the last requests of the Forwards in flight
@@ -90,14 +95,17 @@ class Replica:
         STEPS[type(event)](self, event)
 
     def take(self) -> Outbox:
-        """The only way out: everything since the last take."""
+        """The only way out: everything since the last take, or the part of it that others wait for (`more`)."""
         while self._turn():
             pass
-        if not self.outbox.stop and self._snapshots.pump():
+        if not self.outbox.more and not self.outbox.stop and self._snapshots.pump():
             while self._turn():
                 pass
         outbox, self.outbox = self.outbox, Outbox()
-        outbox.holding = self.zab.role.holding
+        if self._leadership is not None and self._leadership.holding:
+            outbox.again_ms = HOLD_MS
+        elif self.zab.role.holding:
+            outbox.again_ms = PATIENCE_MS
         return outbox
 
     def read(self, connection: int, session: int, code: int, body: bytes) -> tuple[int, bytes] | None:
@@ -186,6 +194,7 @@ class Replica:
 
     def _clock(self, event: events.Clock) -> None:
         self.now_ms = self.zab.now_ms = event.now_ms
+        self.now_us = max(self.now_us, event.now_ms * 1000 + event.us)
         self.wall_ms = event.wall_ms
         self.clients.go_on()
 
@@ -226,9 +235,13 @@ class Replica:
             self._gathering.add(1, request, ticket)
 
     def _turn(self) -> bool:
-        """Order, let zab act, execute. False: nothing more can come of it, or nothing may any more."""
+        """Order, let zab act, execute. False: nothing more can come of it, or nothing may any more, or others come
+        first."""
         if self.outbox.stop:
             return False
+        if self._unexecuted is not None:
+            ready, self._unexecuted = self._unexecuted, None
+            return self._carry_out(ready)
         self._route()
         if self._leadership is not None:
             self._leadership.order(self._gathering)
@@ -238,6 +251,13 @@ class Replica:
             self._barriers.ask(self._routed)
         ready = self.zab.take()
         if not ready:
+            return False
+        self._say(ready)
+        if self.outbox.stop:
+            return False
+        if ready.state and (ready.now or ready.disk):
+            self._unexecuted = ready
+            self.outbox.more = True
             return False
         return self._carry_out(ready)
 
@@ -270,8 +290,8 @@ class Replica:
             self._barriers.quorum_lost()
         self._quorum = zab.connected_quorum
 
-    def _carry_out(self, ready: Ready) -> bool:
-        """What zab wants done; whether there may be more to do for it."""
+    def _say(self, ready: Ready) -> None:
+        """What zab wants to be done elsewhere."""
         outbox = self.outbox
         if ready.disk:
             outbox.lazy = ready.lazy and (outbox.lazy or not outbox.disk)
@@ -281,12 +301,15 @@ class Replica:
         outbox.stop = outbox.stop or ready.stop
         if ready.members is not None:
             outbox.members = ready.members
+
+    def _carry_out(self, ready: Ready) -> bool:
+        """What zab wants to be done here; whether there may be more to do for it."""
         for item in ready.state:
             if isinstance(item, Batch):
                 self._execute(item)
             else:
                 self._install(item)
-            if outbox.stop:
+            if self.outbox.stop:
                 return False
         if ready.members is not None:
             self._agree_on_members()

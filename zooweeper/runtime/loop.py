@@ -24,7 +24,6 @@ from zooweeper.replica.status import Status
 from zooweeper.runtime import clock
 from zooweeper.runtime.gateway import Sink
 from zooweeper.runtime.outgoing import PAUSE_S, Outgoing
-from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.messages import Message
 
 LAZY_S = 0.002  # long enough for some lone writes to share a sync
@@ -102,7 +101,10 @@ class Node:
         self._stopped = False
         self._held: deque[Held] = deque()
         self._lazy: list[Record] = []  # for the disk, with the next submission
-        self._lazy_timer = self._holding_timer = False  # is on its way
+        self._lazy_timer = False  # is on its way
+        self._again_ms = 0  # as the last outbox said
+        self._again: asyncio.TimerHandle | None = None
+        self._again_s = 0.0  # when that is due
         self._token = 0  # of what the disk was, or will be, given last
         self._reported: deque[int] = deque()  # filled by the disk thread
         self._waking = False  # a call of _on_reported is on its way
@@ -229,7 +231,11 @@ class Node:
         if not self._stopped:
             self._carrying = True
             try:
-                self._carry_out(self.brain.take())
+                more = True
+                while more:
+                    outbox = self.brain.take()
+                    self._carry_out(outbox)
+                    more = outbox.more
             except BaseException:
                 self._break("broken event=drain")
                 raise
@@ -270,9 +276,9 @@ class Node:
                 self._held.append(Held(self._token, outbox))
             else:
                 self._release(outbox.after, outbox.written)
-        if outbox.holding and not self._holding_timer:
-            self._holding_timer = True
-            self._loop.call_later(PATIENCE_MS / 1000, self._on_holding_timer)
+        self._again_ms = outbox.again_ms
+        if outbox.again_ms:
+            self._look_again(outbox.again_ms / 1000)
         if outbox.removed:
             log.warning("removed: the ensemble goes on without this node, which ends")
             self.removed = True
@@ -288,9 +294,18 @@ class Node:
         self._lazy_timer = False
         self._submit()
 
-    def _on_holding_timer(self) -> None:
-        self._holding_timer = False
-        self.step(clock.now())
+    def _look_again(self, after_s: float) -> None:
+        due_s = self._loop.time() + after_s
+        if self._again is not None:
+            if self._again_s <= due_s:
+                return
+            self._again.cancel()
+        self._again, self._again_s = self._loop.call_later(after_s, self._on_again), due_s
+
+    def _on_again(self) -> None:
+        self._again = None
+        if self._again_ms:  # or what waited has gone meanwhile
+            self.step(clock.now())
 
     def _tell_later(self) -> None:
         if self._clients.waiting and not self._telling:
