@@ -18,6 +18,7 @@ from zooweeper.ops.reconfig import membership_of
 from zooweeper.replica.events import Clock
 from zooweeper.replica.membership import confirmation
 from zooweeper.replica.outbox import Outbox
+from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.leading import Leading
 from zooweeper.zab.messages import SnapBegin, SnapChunk
 from zooweeper.zab.peer import Peer
@@ -116,7 +117,7 @@ class AgreementBrain:
             self._send_state(learner)
         return Outbox(
             disk=ready.disk, lazy=ready.lazy, now=ready.now, after=ready.after, members=ready.members,
-            holding=self.zab.role.holding, stop=ready.stop,
+            again_ms=PATIENCE_MS if self.zab.role.holding else 0, stop=ready.stop,
         )  # fmt: skip
 
     def _take_over(self, piece: SnapChunk) -> None:

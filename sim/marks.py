@@ -14,10 +14,14 @@ from zooweeper.model.durable import Cut, Installed, Logged, Record, Recovered, S
 from zooweeper.model.zxid import epoch_of
 from zooweeper.ops.multi import Multi
 from zooweeper.replica.outbox import Answer, Notice, Welcome
+from zooweeper.replica.pace import HOLD_MS
 from zooweeper.zab import messages
+from zooweeper.zab.broadcasting import PATIENCE_MS
 
 LAZY = "a batch that was final already reached a disk without haste"
 PATIENCE = "a batch was held back for so long that somebody looked at the time"
+PACE = "a batch waited for more requests, for as long as it may"
+AGAIN = {PATIENCE_MS: PATIENCE, HOLD_MS: PACE}
 LARGE = 500  # seeds of a swarm that must reach all of them
 EXPECTED = (
     "DIFF",
@@ -49,10 +53,12 @@ EXPECTED = (
     "a torn tail was cut",
     "a leader was voted out",
     "a new node was synchronized",
+    "without memory and without a vote, a node was taken in at once",
     "a removed node ended",
     AT_ONCE,
     LAZY,
     PATIENCE,
+    PACE,
 )
 
 
@@ -66,6 +72,7 @@ class Marks:
         self._epochs: dict[int, int] = {}  # epoch -> who was the first to stand for it
         self._writing: dict[int, None] = {}  # nodes that write a snapshot
         self._led: dict[int, None] = {}
+        self._forgetful: dict[int, None] = {}  # nodes that started without memory
         self._proposed: dict[int, int] = {}  # node -> the end of what it has proposed, and not committed, as a leader
         self._orphans: dict[int, int] = {}  # node -> the same, of one that leads no more
         self._tails: dict[int, tuple[int, int]] = {}  # node -> (executed, end of the log) when it started
@@ -103,6 +110,8 @@ class Marks:
     def _new_epoch(self, source: int, to: int, message: messages.NewEpoch, kept: int) -> None:
         if self._epochs.setdefault(message.epoch, source) != source:
             self.world.mark("two candidates for one epoch")
+        if message.observes and to in self._forgetful:
+            self.world.mark("without memory and without a vote, a node was taken in at once")
 
     def _hand_over(self, source: int, to: int, message: messages.HandOver, kept: int) -> None:
         self.world.mark("leadership was handed over")
@@ -142,6 +151,9 @@ class Marks:
 
     def started(self, node: int, recovered: Recovered) -> None:
         self._writing.pop(node, None)
+        self._forgetful.pop(node, None)
+        if not recovered.voting:
+            self._forgetful[node] = None
         if recovered.committed < recovered.last:
             self._tails[node] = (recovered.committed, recovered.last)
 

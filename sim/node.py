@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sim.checks.durable import Kept
 from sim.disk import PowerCut
-from sim.marks import LAZY, PATIENCE, SENT
+from sim.marks import AGAIN, LAZY, SENT
 from sim.network import Network
 from sim.words import words
 from sim.world import MS, Violation, World
@@ -25,7 +25,6 @@ from zooweeper.model.entry import Batch
 from zooweeper.model.errors import DataInconsistency
 from zooweeper.replica.events import Clock
 from zooweeper.storage.folder import FolderError
-from zooweeper.zab.broadcasting import PATIENCE_MS
 from zooweeper.zab.events import Received, Tick
 from zooweeper.zab.messages import AckEpoch
 
@@ -132,7 +131,9 @@ class Node:
         self._jobs: deque[Job] = deque()
         self._writing: list[Job] = []
         self._disk_busy = False
-        self._draining = self._holding = False
+        self._draining = False
+        self._again_ms = 0  # as the last outbox said
+        self._again_us = 0  # when that is due; 0: nothing is
         self._backlog: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.clock_true = True  # and was so all the time
         self._percent = 100  # of true time, for the monotonic clock ...
@@ -143,7 +144,10 @@ class Node:
 
     def now_ms(self) -> int:
         """The monotonic clock."""
-        return (self._then_us + (self.world.now_us - self._since_us) * self._percent // 100) // MS
+        return self._now_us() // MS
+
+    def _now_us(self) -> int:
+        return self._then_us + (self.world.now_us - self._since_us) * self._percent // 100
 
     def wall_ms(self) -> int:
         return self.now_ms() + self.wall_offset_ms
@@ -203,7 +207,8 @@ class Node:
         self.brain, self.fuse, self.trap = None, None, None
         self._jobs.clear()
         self._writing = []
-        self._disk_busy = self._draining = self._holding = False
+        self._disk_busy = self._draining = False
+        self._again_ms = self._again_us = 0
         self._backlog.clear()
         self.store.crash(power_loss)
         self.network.crashed(self.id, power_loss)
@@ -268,8 +273,7 @@ class Node:
         if self.world.traced and type(event) is not Tick:
             self.world.note(self.name, Noted("←", event))
         if not self._draining:
-            now_ms = self.now_ms()
-            self.brain.step(Clock(now_ms, now_ms + self.wall_offset_ms))
+            self.brain.step(self._clock())
         self.brain.step(event)
         if not self._draining:
             self._draining = True
@@ -312,6 +316,7 @@ class Node:
         self._draining = False
         while self.brain is not None:
             outbox = self.brain.take()
+            self._plan(outbox.again_ms)
             if not outbox:
                 break
             self._carry_out(outbox)
@@ -344,18 +349,26 @@ class Node:
                 self.world.note(self.name, Noted("delivers", delivery))
             self.deliver(delivery)
         self._seam()
-        if outbox.holding and not self._holding:
-            self._holding = True
-            self.world.after(PATIENCE_MS * MS, self._guarded, self.life, self._look_again)
         if outbox.removed:
             self.world.mark("a removed node ended")
             self.stop()
 
+    def _plan(self, again_ms: int) -> None:
+        self._again_ms = again_ms
+        due_us = self.world.now_us + again_ms * MS
+        if again_ms and not 0 < self._again_us <= due_us:
+            self._again_us = due_us
+            self.world.after(again_ms * MS, self._guarded, self.life, self._look_again)
+
     def _look_again(self) -> None:
-        self._holding = False
-        self.world.mark(PATIENCE)
+        self._again_us = 0
+        if self._again_ms:
+            self.world.mark(AGAIN[self._again_ms])
+            self._step(self._clock())
+
+    def _clock(self) -> Clock:
         now_ms = self.now_ms()
-        self._step(Clock(now_ms, now_ms + self.wall_offset_ms))
+        return Clock(now_ms, now_ms + self.wall_offset_ms, self._now_us() % MS)
 
     def _promises_nothing(self, outbox: Any) -> None:
         assert self.brain is not None

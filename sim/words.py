@@ -31,7 +31,7 @@ def words(thing: Any, attempts: bool = False) -> str:
             or (field.name == "version" and not value)
             or (
                 isinstance(value, bool)
-                and field.name in ("final", "stale", "linear", "favoured", "doubted")
+                and field.name in ("final", "stale", "linear", "favoured", "doubted", "observes")
                 and not value
             )
         ):

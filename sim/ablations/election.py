@@ -16,9 +16,15 @@ ELECTION = {
         "a node that has lost its disk votes as if it had not",
         Edit(Peer.__init__, "self.voting = recovered.voting", "self.voting = True"),
     ),
+    "wiped_node_is_taken_in_at_once": without(
+        "a leader takes in a node that has lost its disk, whoever may go by what that had promised",
+        Edit(Leading._invite, "if learner.voting:", "if True:"),
+        Edit(Following.on_new_epoch, "peer.now_ms < peer.quiet_until_ms", "False"),
+        nemeses=("forsaken", "wipe"),
+    ),
     "no_check_quorum": without(
         "a leader without a majority goes on leading",
-        Edit(Leading.on_tick, "not peer.memberships.is_quorum([peer.id, *self.learners])", "False"),
+        Edit(Leading.on_tick, "if not peer.memberships.is_quorum(", "if False and not peer.memberships.is_quorum("),
         Edit(Leading.on_peer_down, "not self.peer.connected_quorum", "False"),
     ),
     "wait_for_silent_leader": without(

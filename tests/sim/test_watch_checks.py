@@ -7,15 +7,17 @@ import pytest
 from zooweeper_client.watches import WatchKind
 
 from sim.checks.watches import Program
-from sim.history import Armed, Shown
+from sim.history import Armed, Shown, Told
 from sim.model import Model
 from sim.world import Violation
 from zooweeper.model.acl import ANYONE, OPEN, Acl, Id
 from zooweeper.model.entry import Batch, pack_request
+from zooweeper.model.events import EventType
 from zooweeper.ops.create import Create
 from zooweeper.ops.data import SetAcl, SetData
+from zooweeper.ops.delete import Delete
 from zooweeper.ops.session import OpenSession
-from zooweeper.replica.outbox import Welcome
+from zooweeper.replica.outbox import Notice, Welcome
 
 CLOSED = [Acl(1, Id("digest", "bob:proven")), Acl(30, ANYONE)]
 SESSION = 1
@@ -58,3 +60,23 @@ def test_who_was_away_is_not_told_of_what_is_hidden_now() -> None:
     judge(model(CREATE, SET, CLOSE, OTHER), away=True)
     with pytest.raises(Violation, match="watchers"):
         judge(model(CREATE, SET, CLOSE, OTHER), away=False)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_was_hidden_when_it_happened_is_told_to_all_who_watch_there_by_now(hidden: bool) -> None:
+    """Watcher 1 was not told that /x went, so the next server tells it; watcher 2 has waited for /x since then."""
+    program = [
+        welcome(1),
+        Armed(1, WatchKind.DATA, "/x", 2),
+        Armed(2, WatchKind.EXIST, "/x", 4),
+        welcome(5),
+        Notice((1,), 5, EventType.DELETED, "/x"),
+        *(Told(watcher, int(EventType.DELETED), "/x", 5) for watcher in (1, 2)),
+    ]
+    history = model(CREATE, CLOSE if hidden else OTHER, (Delete, Delete.Request("/x")), OTHER)
+    checked = Program(history, SimpleNamespace(id=1, program=program))
+    if hidden:
+        checked.judge()
+    else:
+        with pytest.raises(Violation, match="nothing has happened since"):
+            checked.judge()

@@ -95,14 +95,14 @@ class ZabRunner:
         self.attempts = "show" in command.options
 
     def do_disk(self, command: Command) -> None:
-        """ID log="1:1 1:2–1:4 1:5=1,2/4" [committed=1:1] [current=E] [accepted=E] [voting=no]: what its folder
-        holds."""
+        """ID log="1:1 1:2–1:4 1:5=1,2/4" [committed=1:1] [current=E] [accepted=E] [voting=no]: all that its
+        folder holds."""
         node = self.nodes[int(command.words[0])]
         batches = [batch_of(text) for text in command.options.get("log", "").split()]
         committed = parse(command.options.get("committed", "0:0"))
         current = command.number("current", 0)
         accepted = command.number("accepted", current)
-        node.store.voting = command.options.get("voting") != "no"
+        node.store = MemoryStore(command.options.get("voting") != "no")
         facts: list[Record] = [durable.Accepted(accepted)] if accepted else []
         hints = [max([0, *(b.last for b in batches if b.last <= committed and b.last < a.first)]) for a in batches]
         logged: list[Record] = [durable.Logged(batch, hint) for batch, hint in zip(batches, hints, strict=True)]

@@ -54,6 +54,7 @@ class Following:
         "_ack_due",
         "_acking",
         "_chunks",
+        "_invitation",
         "_led",
         "_snapshot",
         "attempt",
@@ -82,6 +83,7 @@ class Following:
         self.attempt = peer.next_attempt()
         self.epoch = 0  # of the leader, once it said so
         self.heard_ms = peer.now_ms
+        self._invitation: NewEpoch | None = None  # to be answered when the time of quiet is over
         self._acking = False  # NEWLEADER is acknowledged: proposals are acknowledged one by one from here
         self._ack_due = False
         self._snapshot: SnapBegin | None = None  # being received
@@ -116,6 +118,8 @@ class Following:
         limit = timing.silence_ms if self.phase is Phase.BROADCAST else timing.discovery_ms
         if self.peer.now_ms - self.heard_ms > limit:
             self.peer.become_looking()
+        elif self._invitation is not None:
+            self.on_new_epoch(self._invitation)
 
     def on_vote(self, sender: int, vote: Vote) -> None:
         """The leader may still be looking, as long as it has not seen the quorum that chose it."""
@@ -154,6 +158,10 @@ class Following:
         peer = self.peer
         if message.epoch < peer.accepted:
             peer.become_looking()
+            return
+        quiet = not peer.voting and not message.observes and peer.now_ms < peer.quiet_until_ms
+        self._invitation = message if quiet else None
+        if quiet:
             return
         promised = message.epoch > peer.accepted and peer.voting
         if message.epoch > peer.accepted:

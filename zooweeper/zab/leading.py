@@ -148,7 +148,7 @@ class Leading(Broadcasting):
             if silent or learner.stalled(peer.history.last, now) > 2 * peer.timing.silence_ms:
                 self.drop(learner.id)
         if self.phase is Phase.BROADCAST:
-            if not peer.memberships.is_quorum([peer.id, *self.learners]):
+            if not peer.memberships.is_quorum([peer.id, *(id for id in self.learners if not self._voteless(id))]):
                 peer.become_looking()
                 return
             if self._outbid():
@@ -167,7 +167,9 @@ class Leading(Broadcasting):
         that see different others could change their minds at each other for ever."""
         peer = self.peer
         if self.phase is Phase.DISCOVERY:
-            ours = [id for id, vote in peer.up.items() if not vote or vote.choice == peer.id]
+            ours = [
+                id for id, vote in peer.up.items() if not vote or (vote.choice == peer.id and not self._voteless(id))
+            ]
             if not peer.memberships.is_quorum([peer.id, *ours]):
                 return True
         receiving = any(learner.stage is Stage.SNAPSHOT for learner in self.learners.values())
@@ -219,6 +221,11 @@ class Leading(Broadcasting):
         voters = self.peer.voters
         return [learner for learner in self.at_least(Stage.SYNCED) if learner.id in voters]
 
+    def _voteless(self, id: int) -> bool:
+        """It follows, and has no memory that would let it count. Nobody leads for its sake."""
+        learner = self.learners.get(id)
+        return learner is not None and not learner.voting and learner.stage is Stage.INFORMED
+
     # --- DISCOVERY
 
     def on_follower_info(self, sender: int, message: FollowerInfo) -> None:
@@ -240,9 +247,13 @@ class Leading(Broadcasting):
         if learner.accepted > self.epoch:
             return
         if learner.voting:
-            self.peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+            self._send_new_epoch(learner)
         elif self.phase is Phase.BROADCAST and self.rounds.ask(learner.id, INVITATION, learner.attempt):
             self._ping()
+
+    def _send_new_epoch(self, learner: Learner) -> None:
+        observes = not self.peer.memberships.is_voter(learner.id)
+        self.peer.send(learner.id, NewEpoch(learner.attempt, self.epoch, observes))
 
     def _maybe_choose_epoch(self) -> None:
         peer = self.peer
@@ -411,7 +422,7 @@ class Leading(Broadcasting):
             learner = self.learners.get(question.asker)
             if question.token == INVITATION:
                 if learner is not None and learner.attempt == question.zxid:
-                    peer.send(learner.id, NewEpoch(learner.attempt, self.epoch))
+                    self._send_new_epoch(learner)
             elif question.asker == peer.id:
                 peer.ready.barriers.append(BarrierAnswer(self.attempt, self.epoch, question.token, question.zxid))
             elif learner is not None:

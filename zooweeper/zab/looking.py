@@ -47,7 +47,7 @@ class Looking:
     def on_tick(self) -> None:
         self.told = None  # say it again, whoever missed it
         peer = self.peer
-        if self.choice != peer.id:
+        if self.choice != peer.id or peer.doubted:
             self.offered_ms = peer.now_ms
         elif peer.now_ms - self.offered_ms > peer.timing.discovery_ms:
             peer.doubt()
@@ -80,8 +80,7 @@ class Looking:
         peer = self.peer
         leader = self._established()
         if leader:  # before our choice among those who look is told: it would make the leader doubt us
-            if peer.now_ms >= peer.quiet_until_ms:
-                peer.become_following(leader)
+            peer.become_following(leader)
             return
         ours = peer.vote()
         known = {id: vote for id, vote in peer.up.items() if vote}

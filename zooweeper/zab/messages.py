@@ -42,6 +42,7 @@ class NewEpoch:
 
     attempt: int
     epoch: int
+    observes: bool = False  # the learner has a vote in none of the memberships that count for the leader
 
 
 @dataclass(slots=True)

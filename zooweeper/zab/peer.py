@@ -61,7 +61,7 @@ class Peer:
         self.infos: dict[int, FollowerInfo] = {}  # came before we knew that we lead
         self.epoch_seen = self.accepted  # the highest promise heard of
         self.doubted_until_ms = 0  # our last try to lead has failed
-        self.quiet_until_ms = 0  # without memory, we follow nobody before
+        self.quiet_until_ms = 0  # without memory, we promise nothing before, unless we are sure to have no vote
         self.report = b""  # of the replica, for the next pong
         self.ready = Ready(members=self.memberships.everybody())
         self._attempt = attempt
@@ -179,7 +179,7 @@ class Peer:
             self.eligible,
             self.role.choice,
             self.role.favoured,
-            self.now_ms < self.doubted_until_ms,
+            self.doubted,
             self.memberships.settled.version,
         )
 
@@ -187,6 +187,11 @@ class Peer:
     def eligible(self) -> bool:
         """Fit to lead: a voter in good standing that reaches a quorum."""
         return self.voting and self.connected_quorum and self.memberships.is_voter(self.id)
+
+    @property
+    def doubted(self) -> bool:
+        """We could have led lately, and nothing came of it."""
+        return self.now_ms < self.doubted_until_ms
 
     def send(self, to: int, message: Message) -> None:
         self.ready.now.append((to, message))
