@@ -465,10 +465,11 @@ class ClientCore:
 
     def _on_void_answer(self, request: Request, error: int) -> None:
         """An answer that comes while we go back: a write behind a refused one cannot have been executed."""
+        self._held.append(request)
         if request.numbered and error not in REFUSALS and error not in DETACHED:
+            request.unknown = True
             self._leave(f"write {request.number} was answered, although {self._number} was refused")
         else:
-            self._held.append(request)
             self._maybe_resume()
 
     def _maybe_resume(self) -> None:

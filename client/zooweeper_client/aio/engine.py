@@ -35,6 +35,8 @@ class Link(Protocol):
 
     def send(self, messages: Sequence[Hello | Request | Ping]) -> None: ...
     def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
     async def wait_closed(self) -> None: ...
 
 
@@ -54,6 +56,7 @@ class Engine:
         self._open_link = open_link
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
+        self._leaving: list[Link] = []  # told to close, and perhaps not closed yet
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = FOREVER_MS
         self._flush_planned = False
@@ -79,14 +82,13 @@ class Engine:
             raise AuthFailed(self.core.trouble)
 
     async def stop(self) -> None:
-        """Fail what waits and let go of everything; never waits for a server."""
-        link = self._link
+        """Fail what waits and let go of everything; a silent server is waited for as long as a link may take to end."""
         for tell in list(self.closing):
             tell()
         self._step(Close())
         if self._timer is not None:
             self._timer.cancel()
-        if link is not None:
+        for link in self._leaving:
             await link.wait_closed()
 
     # --- requests
@@ -136,6 +138,8 @@ class Engine:
     def _carry_out(self, out: Outbox) -> None:
         if out.hangup and self._link is not None:
             self._link.close()
+            self._leaving = [link for link in self._leaving if not link.closed]
+            self._leaving.append(self._link)
             self._link = None
         if out.connect is not None:
             self._link = self._open_link(out.connect, self._step)

@@ -33,6 +33,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
 )
+LEAVE_S = 1.0  # for the server to end its side of a stream
 ENDED = frozenset((grpc.StatusCode.OK, grpc.StatusCode.CANCELLED))
 
 
@@ -49,6 +50,7 @@ class GrpcLink:
         self._waiting: list[Hello | Request | Ping] = []
         self._more = asyncio.Event()
         self._closed = False
+        self._heard = False  # the server speaks to us
         self._task = asyncio.get_running_loop().create_task(self._run(address))
 
     def send(self, messages: Sequence[Hello | Request | Ping]) -> None:
@@ -57,8 +59,19 @@ class GrpcLink:
         self._more.set()
 
     def close(self) -> None:
+        """Deliver nothing more, and end the stream, with the server's end of it if that comes soon: what is cancelled
+        ends some time later inside of gRPC, which then complains on stderr of a loop that has been closed."""
         self._closed = True
-        self._task.cancel()
+        self._more.set()
+        if self._heard:
+            asyncio.get_running_loop().call_later(LEAVE_S, self._task.cancel)
+        else:
+            self._task.cancel()
+
+    @property
+    def closed(self) -> bool:
+        """Nothing of the link is left."""
+        return self._task.done()
 
     async def wait_closed(self) -> None:
         """After `close`: until nothing of the link is left."""
@@ -77,9 +90,10 @@ class GrpcLink:
             except asyncio.InvalidStateError:  # what grpc says of a read on a call that just ended
                 pass
             finally:
-                writer.cancel()
-                await asyncio.wait([writer])
                 call.cancel()
+                if not (self._closed and self._heard):  # else its last words end with the call
+                    writer.cancel()
+                await asyncio.wait([writer])
         if not self._closed:
             self._deliver(down)
 
@@ -89,8 +103,9 @@ class GrpcLink:
             if not isinstance(message, ServerMessage):
                 code = await call.code()
                 return None if code in ENDED else LinkDown(await call.details() or code.name)
+            self._heard = True
             if self._closed:
-                return None
+                continue
             if message.HasField("welcome"):
                 hello = message.welcome
                 self._deliver(
@@ -100,7 +115,7 @@ class GrpcLink:
                 self._deliver(Answered(message.items))
             if message.pong:
                 self._deliver(Heard())
-            if message.HasField("failure"):
+            if message.HasField("failure") and not self._closed:
                 return LinkDown(message.failure.detail, message.failure.error)
 
     async def _write(self, call: "SessionCall") -> None:
@@ -109,6 +124,9 @@ class GrpcLink:
             while True:
                 await self._more.wait()
                 self._more.clear()
+                if self._closed:
+                    await call.done_writing()
+                    return
                 waiting, self._waiting = self._waiting, []
                 for message in packed(waiting):
                     await call.write(message)
