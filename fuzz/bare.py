@@ -6,7 +6,7 @@ done at once. Peers hear nothing.
 
 from collections.abc import Callable
 
-from zooweeper.replica.events import Ask, Asks, Connect, Disconnect, Heard, Received
+from zooweeper.replica.events import Ask, Asks, Clock, Connect, Disconnect, Heard, Received
 from zooweeper.replica.inspect import Inspection
 from zooweeper.replica.outbox import Delivery, receivers
 from zooweeper.replica.replica import Replica
@@ -23,9 +23,11 @@ class Bare:
         self.connections = 0
 
     def settle(self) -> None:
-        """Carry out what the brain wants until it wants nothing."""
-        while outbox := self.replica.take():
+        """Carry out what the brain wants until it wants nothing; what it waits for comes at once."""
+        while (outbox := self.replica.take()) or outbox.again_ms:
             assert not outbox.stop, outbox.stop
+            if not outbox:
+                self.replica.step(Clock(self.replica.now_ms + outbox.again_ms, self.replica.wall_ms))
             for delivery in outbox.deliver:
                 self.deliver(delivery)
             for to, message in outbox.after:
