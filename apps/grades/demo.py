@@ -257,7 +257,7 @@ async def act(
 ) -> bool:
     """All rounds; whether every one of them ended as it must."""
     tallies: list[Tally] = []
-    first_port = ports.free_run(servers)
+    first_port = ports.free_run(servers, ensemble.members)
     with Fleet.create(ensemble, servers, first_port=first_port) as fleet:
         fleet.start()
         await asyncio.to_thread(fleet.wait_level)

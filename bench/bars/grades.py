@@ -34,7 +34,7 @@ RATE, RECOVERY_S, FAILOVER_S = 5_000, 10.0, 1.0
 @contextlib.contextmanager
 def running() -> Iterator[Fleet]:
     with Ensemble.temporary(3) as ensemble:
-        with Fleet.create(ensemble, 3, first_port=ports.free_run(3)) as fleet:
+        with Fleet.create(ensemble, 3, first_port=ports.free_run(3, ensemble.members)) as fleet:
             ensemble.start()
             fleet.start()
             ensemble.wait_healthy()

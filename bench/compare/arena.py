@@ -80,7 +80,7 @@ def loads(run: Run, matches: Sequence[matrix.Match], kills: bool) -> list[Round]
     wanted = {side for match in [*matches, *[matrix.KILL] * kills] for side in (match.ours, match.theirs)}
     with run.running([OURS, *(name for name in run.rivals if name in wanted)]) as servers:
         run.settings["idle"] = f"idle beside the others, CPU of three nodes: {idle(servers)}"
-        players = {name: rested(player, servers) for name, player in players_of(servers, run.seconds).items()}
+        players = {name: rested(player, servers, run.say) for name, player in players_of(servers, run.seconds).items()}
         if "zookeeper" in players:
             for load in run.say.each("warming ZooKeeper up", WARM_LOADS, len(WARM_LOADS)):
                 generate("zk", servers["zookeeper"].hosts, load, WARM_S / len(WARM_LOADS), WARM_UP_S, ())
@@ -91,17 +91,19 @@ def loads(run: Run, matches: Sequence[matrix.Match], kills: bool) -> list[Round]
     return rounds
 
 
-def rested(player: Player, servers: Mapping[str, Servers]) -> Player:
-    """The same player, who waits until all servers have come to rest."""
+def rested(player: Player, servers: Mapping[str, Servers], say: Say) -> Player:
+    """The same player, who waits until all servers have come to rest. Who never does is said to disturb."""
 
     def play(load: Load) -> Figures:
         end = time.monotonic() + REST_MOST_S
         used = cpu_seconds(pids := [pid for one in servers.values() for pid in one.pids])
         while time.monotonic() < end:
-            time.sleep(REST_S)
+            time.sleep(REST_S)  # the span that the processors' time is measured over: less of it is too coarse
             before, used = used, cpu_seconds(pids)
             if used - before < REST_CORES * REST_S:
                 break
+        else:
+            say.line(f"no rest within {REST_MOST_S:.0f} s: the next figures are disturbed by what the servers still do")
         return player(load)
 
     return play

@@ -39,12 +39,18 @@ def test_what_h2load_says() -> None:
     assert h2load.parse(SAID) == Report(per_s=34347.5, requests=68695, failed=5, body_bytes=2997547)
 
 
-def test_calls_without_200_failed() -> None:
-    assert h2load.parse(SAID.replace("68695 2xx", "695 2xx")).failed == 68_000
+def test_redirected_calls_failed() -> None:
+    assert h2load.parse(SAID.replace("68695 2xx, 0 3xx", "695 2xx, 68000 3xx")).failed == 68_005
+
+
+def test_a_call_across_the_end_of_the_warm_up_did_not_fail() -> None:
+    """Its status is counted with the warm-up, its end with the load."""
+    assert h2load.parse(SAID.replace("68695 2xx", "68694 2xx").replace("68690 succ", "68695 succ")).failed == 0
 
 
 def test_what_is_no_summary_is_said() -> None:
-    with pytest.raises(Stuck, match="did not say: body_bytes, ok, per_s, requests, succeeded; it said: no such option"):
+    numbers = "body_bytes, per_s, redirected, requests, succeeded"
+    with pytest.raises(Stuck, match=f"did not say: {numbers}; it said: no such option"):
         h2load.parse("h2load: oh\nno such option\n")
 
 
@@ -325,5 +331,8 @@ def test_a_load_begins_when_all_have_come_to_rest(used_s: Any, looks: int, monke
     monkeypatch.setattr(arena, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
     monkeypatch.setattr(arena, "cpu_seconds", lambda pids: next(used))
     servers: Any = {"a": SimpleNamespace(pids=[1]), "b": SimpleNamespace(pids=[2, 3])}
-    player = arena.rested(lambda load: {"per_s": float(len(slept))}, servers)
+    said: list[str] = []
+    say: Any = SimpleNamespace(line=said.append)
+    player = arena.rested(lambda load: {"per_s": float(len(slept))}, servers, say)
     assert player(Load("set", 1, 1)) == {"per_s": looks}, "not before, and not for ever"
+    assert len(said) == (looks * arena.REST_S >= arena.REST_MOST_S), "and not in silence"

@@ -57,6 +57,41 @@ def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     assert len(pids) == 3 and not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+ENDED_EARLY = """
+import asyncio, os, signal, sys, threading, time
+from zooweeper.cli import demo
+
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # signals may come to any thread
+make = asyncio.events.new_event_loop
+
+def make_late():
+    came, handler = [], signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *what: (handler(*what), came.append(what)))
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not came:  # through whichever thread
+        time.sleep(0.01)
+    signal.signal(signal.SIGTERM, handler)
+    return make()
+
+class Screen:
+    def tell(self, line): print(line)
+
+async def act(ensemble, screen):
+    await asyncio.sleep(60)
+
+asyncio.events.new_event_loop = make_late
+sys.exit(demo.play(None, 1, act, Screen()))
+"""
+
+
+def test_a_demo_that_is_ended_while_its_loop_is_made_says_nothing_of_it(tmp_path: Path) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-c", ENDED_EARLY], capture_output=True, env=os.environ | {"TMPDIR": str(tmp_path)}, timeout=30
+    )
+    assert demo.returncode == 130 and b"1 nodes at" in demo.stdout and demo.stderr == b""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_count_that_begins_anew_has_no_rate_below_zero() -> None:
     stage = Stage()
     stage.rate(7185)

@@ -220,3 +220,11 @@ def test_a_taken_port_is_found_with_its_holder() -> None:
 def test_free_base_ports_are_free() -> None:
     base = ports.free_base_port(3)
     assert ports.taken(settings.member_at(node, base) for node in (1, 2, 3)) == []
+
+
+def test_a_free_run_leaves_the_ports_of_those_who_are_yet_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are free just now, too."""
+    base = ports.free_base_port(3)
+    member = settings.member_at(1, base)
+    monkeypatch.setattr(ports, "BASES", [member.peer.port, member.peer.port - 2, member.peer.port + 1])
+    assert {ports.free_run(3, [member]) for _ in range(20)} == {member.peer.port + 1}

@@ -77,7 +77,8 @@ def test_status_says_what_carries_the_broadcast(bed: Bed) -> None:
             break
         time.sleep(0.05)
     carriers = {row.role: row.carrier for row in rows}
-    assert carriers == {"leader": None, "follower": bed.carrier}
+    lines = [line for node in bed.ids for line in bed.log_since(node, 0).splitlines() if "peer." in line]
+    assert carriers == {"leader": None, "follower": bed.carrier}, lines
 
 
 def test_a_leader_is_killed_under_load_with_lanes_and_without(bed: Bed) -> None:

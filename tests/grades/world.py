@@ -182,7 +182,7 @@ class World:
 def running(servers: int = 3, nodes: int = 3, options: Sequence[str] = ()) -> Iterator[World]:
     """A fresh world, in which everything serves."""
     with Ensemble.temporary(nodes) as ensemble:
-        first_port = ports.free_run(servers)
+        first_port = ports.free_run(servers, ensemble.members)
         with Fleet.create(ensemble, servers, options, first_port) as fleet:
             ensemble.start()
             fleet.start()

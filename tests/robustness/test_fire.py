@@ -6,6 +6,7 @@ cut, is what a node without fsync would be. What this machine cannot do is skipp
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def passed(facts: Facts) -> None:
 
 
 def test_kill_pause_and_a_one_way_partition(tmp_path: Path) -> None:
-    facts = fire(named("leader killed", "one paused", "leader is not heard"), 3)
+    unheard = replace(FAULTS["leader is not heard"], seconds=(3.0, 4.0))  # enough for another leader
+    facts = fire((*named("leader killed", "one paused"), unheard), 3)
     passed(facts)
     assert facts.ledger.acknowledged == facts.ledger.recovered > 50
     assert facts.ledger.kills == 1 and len(facts.epochs) >= 2

@@ -176,22 +176,40 @@ def play(folder: str | None, nodes: int, act: Callable[[Ensemble, AnyStage], Awa
         passes through an exec, as imports do, makes CPython end itself with SIGINT, however well it was caught."""
         sys.exit(INTERRUPTED)
 
+    told = False
+
+    def note(*_: object) -> None:
+        """Told to end while the loop is made or unmade: an exception would leave half of one. Not by a mask of signals,
+        for they would come through another thread."""
+        nonlocal told
+        told = True
+
     async def played(ensemble: Ensemble) -> bool:
         task = asyncio.current_task()
         assert task is not None
         # Inside the loop no exception may be thrown from just anywhere: callbacks of C code would swallow it.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await act(ensemble, screen)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        if told:
+            task.cancel()
+        try:
+            return await act(ensemble, screen)
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, note)
 
     signal.signal(signal.SIGTERM, end)
     try:
         with _ensemble(folder, nodes) as ensemble:
             leader = health(ensemble.status()).leader
             screen.tell(f"{len(ensemble.members)} nodes at {ensemble.hosts}; node {leader.id if leader else '?'} leads")
+            signal.signal(signal.SIGTERM, note)
             try:
                 return DONE if asyncio.run(played(ensemble)) else REFUSED
             finally:
                 signal.signal(signal.SIGTERM, end)
+                if told:
+                    end()
     except asyncio.CancelledError:
         return INTERRUPTED
     except EnsembleError as error:

@@ -37,11 +37,10 @@ def can_bind(address: Address) -> bool:
     return True
 
 
-def free_base_port(nodes: int, rng: random.Random | None = None) -> int:
+def free_base_port(nodes: int) -> int:
     """A base port at which all ports of an ensemble of `nodes` are free just now."""
-    rng = rng or random.Random()
     for _ in range(200):
-        base = rng.choice(BASES)
+        base = random.choice(BASES)
         if not taken(member_at(node, base) for node in range(1, nodes + 1)):
             return base
     raise SettingsError(
@@ -49,12 +48,14 @@ def free_base_port(nodes: int, rng: random.Random | None = None) -> int:
     )
 
 
-def free_run(count: int, rng: random.Random | None = None) -> int:
-    """The first of `count` ports in a row that are free just now."""
-    rng = rng or random.Random()
+def free_run(count: int, apart: Iterable[Member] = ()) -> int:
+    """The first of `count` ports in a row that are free just now, and not of the members `apart`, which may be yet to
+    start."""
+    theirs = {getattr(member, door).port for member in apart for door, _ in PORTS}
     for _ in range(200):
-        first = rng.choice(BASES)
-        if all(can_bind(Address("127.0.0.1", first + i)) for i in range(count)):
+        first = random.choice(BASES)
+        ours = range(first, first + count)
+        if theirs.isdisjoint(ours) and all(can_bind(Address("127.0.0.1", port)) for port in ours):
             return first
     raise SettingsError(f"found no {count} free ports in {BASES[0]}..{BASES[-1] + count}")
 
