@@ -25,6 +25,7 @@ static() {
 real=(tests/cli tests/cluster tests/interop tests/robustness tests/test_docs.py
     tests/grades/test_{cassandra,checkpoints,commands,coordination,graceful,log,majority,server_crashes,simple}.py)
 run() { "$bin/python" -m pytest -n 2 "$@"; }
+files() { run --dist loadfile --no-loadscope-reorder "$@"; } # whole files, in the order of tests/conftest.py
 
 part=${1:-all}
 (($# == 0)) || shift
@@ -32,15 +33,15 @@ case $part in
     quick) run tests $(printf -- '--ignore=%s ' "${real[@]}" tests/sim tests/conformance) "$@" ;;
     check) static && run tests --ignore=tests/sim --ignore=tests/cluster --ignore=tests/interop --ignore=tests/robustness "$@" ;;
     sim) run tests/sim "$@" ;;
-    cluster) run --dist loadfile "${real[@]}" "$@" ;;
+    cluster) files "${real[@]}" "$@" ;;
     proof) "$bin/python" tools/proof.py "$@" ;;
     kazoo) "$bin/python" -m tests.interop kazoo "$@" ;;
-    cassandra) tools/cassandra.sh && run --dist loadfile -m cassandra tests/grades "$@" ;;
+    cassandra) tools/cassandra.sh && files -m cassandra tests/grades "$@" ;;
     bars) "$bin/python" -m bench bars ;;
     compare) "$bin/python" -m bench compare "$@" ;;
     all)
         static
-        run --dist loadfile tests "$@"
+        files tests "$@"
         "$bin/python" -m bench regress  # warns only: does an operation cost more CPU than it did?
         ;;
     *)

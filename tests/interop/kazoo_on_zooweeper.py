@@ -3,7 +3,7 @@
 Rules: runs in an environment that has kazoo and not this project, so our nodes are processes of another interpreter,
 named in ZOOWEEPER_PYTHON. A node gets the zoo.cfg that the harness would have written, its certificates as PEM, and
 the properties that Java would have had on its command line; nothing of kazoo is changed but the class that starts
-servers.
+servers, and what starts all of them.
 """
 
 import os
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import OpenSSL.crypto as crypto  # type: ignore[import-not-found]
 PROJECT = Path(__file__).parents[2]
 START_S, STOP_S = 20, 10
 LOG_LINES = 100
+MODES = ("leader", "follower", "observer", "standalone")
 
 CONFIGURATION = """\
 tickTime=2000
@@ -71,8 +72,12 @@ class ManagedZooweeper:
 
     def run(self) -> None:
         """Starts the node and waits until its port is open; it serves when a majority is there."""
-        if self.running:
-            return
+        if not self.running:
+            self.start()
+            self.wait(self._listens)
+
+    def start(self) -> None:
+        """Starts the node."""
         self._write_files()
         flags = [*self._properties]
         if self._jaas:
@@ -85,9 +90,12 @@ class ManagedZooweeper:
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'client'}", "JVMFLAGS": " ".join(flags)},
             )
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Until it is `ready`. AssertionError when it ends or takes too long."""
         deadline = time.monotonic() + START_S
-        while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while not ready():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"node {self.server_info.server_id} does not start: {''.join(self.get_logs(3))}")
             time.sleep(0.02)
 
@@ -145,6 +153,16 @@ class ManagedZooweeper:
             return False
         return True
 
+    def serves(self) -> bool:
+        """It follows or leads."""
+        try:
+            with socket.create_connection((self.host, self.client_port), START_S) as asked:
+                asked.sendall(b"srvr")
+                answer = b"".join(iter(lambda: asked.recv(4096), b""))
+        except ConnectionError:
+            return False
+        return any(f"Mode: {mode}".encode() in answer for mode in MODES)
+
     # ---- its files
 
     def _write_files(self) -> None:
@@ -172,4 +190,14 @@ class ManagedZooweeper:
         path.write_bytes(content)
 
 
+def start_all(cluster: Any) -> None:
+    """In place of the harness's own way: one after the other, and two seconds for them to find a leader."""
+    stopped = [node for node in cluster if not node.running]
+    for node in stopped:
+        node.start()
+    for node in stopped:
+        node.wait(node.serves)
+
+
 common.ManagedZooKeeper = ManagedZooweeper
+common.ZookeeperCluster.start = start_all
