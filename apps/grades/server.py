@@ -182,10 +182,16 @@ class Server:
         finally:
             self._zk = self.roster = self.follower = self.leadership = None
             self.writes.give_back("the server has lost its session", forwarded=False)
-            with contextlib.suppress(ZkError):
-                if zk.connected and self.level and self.copy.busy_s < STORE_S:
-                    await self._announce(zk, await self.copy.sync())
+            await self._part(zk)
             await zk.close(keep_session=not zk.connected)
+
+    async def _part(self, zk: Client) -> None:
+        """The last checkpoint of this life. While we are registered all wait for it when the log is full, so a store
+        that stands still has here, too, no more time than its share."""
+        with contextlib.suppress(ZkError, TimeoutError):
+            async with asyncio.timeout(max(0.0, STORE_S - self.copy.busy_s)):
+                if zk.connected and self.level:
+                    await self._announce(zk, await self.copy.sync())
 
     async def _watch_session(self, zk: Client) -> None:
         async for state in zk.states():
