@@ -44,6 +44,7 @@ DEADLINE_S = 10.0
 SILENCE_S = 3.0  # without an answer while some are due; then the next server is asked
 PAUSE_S = 0.02  # before a server is tried again, doubled with each round of all servers
 PAUSE_MAX_S = 0.3
+LEAVE_S = 1.0  # for the server to end its side of a stream
 MESSAGE_STATEMENTS = 250  # in one message
 MESSAGE_BYTES = 1 << 20  # of them; a statement has 64 KiB at most
 FLIGHT_STATEMENTS = 4_000  # sent and unanswered
@@ -158,6 +159,8 @@ class Client:
         self._flying = 0  # statements in flight
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._heard = False  # the server of this stream has answered
+        self._leaving = False
         self._trouble = "no server was asked yet"
         self.server = ""  # that serves us, or did last
 
@@ -165,18 +168,30 @@ class Client:
 
     async def start(self) -> Self:
         if self._task is None:
+            self._leaving = False
             self._task = asyncio.get_running_loop().create_task(self._run())
         return self
 
     async def close(self) -> None:
-        """What waits for an answer ends with outcome UNKNOWN."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        """What waits for an answer ends with outcome UNKNOWN. The stream ends with the server's end of it, if that
+        comes soon: what is cancelled ends some time later inside of gRPC, which then complains on stderr of a loop that
+        has been closed."""
+        task, self._task = self._task, None
         for call in (*self._flight, *self._queue):
             if not call.future.done():
                 call.future.set_exception(self._too_late(call, "the client is closed"))
+        if task is None:
+            return
+        self._leaving = True
+        self._more.set()
+        try:
+            await asyncio.wait([task], timeout=LEAVE_S if self._heard else 0)
+        finally:
+            task.cancel()
+        await asyncio.wait([task])
+        self._queue.clear()
+        self._flight.clear()
+        self._flying = 0
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -280,6 +295,8 @@ class Client:
         tries = 0
         while True:
             await self._more.wait()  # nobody asks: nobody is bothered
+            if self._leaving:
+                return
             self.server = self._servers[self._next]
             answered = await self._talk(self.server)
             tries = 0 if answered else tries + 1
@@ -299,14 +316,14 @@ class Client:
             stub: GradesAsyncStub = GradesStub(channel)
             call = cast("ExecuteCall", cast(Any, stub.Execute)())
             writer = asyncio.get_running_loop().create_task(self._write(channel, call))
-            answered = False
+            self._heard = False
             try:
                 while True:
                     answer = await self._read(call)
                     if not isinstance(answer, pb.ExecuteAnswer):
                         self._trouble = f"{server}: {await call.details() or (await call.code()).name}"
-                        return answered
-                    answered = True
+                        break
+                    self._heard = True
                     self._settle(answer.results)
             except TimeoutError:
                 self._trouble = f"{server}: no answer"
@@ -316,7 +333,7 @@ class Client:
                 writer.cancel()
                 await asyncio.wait([writer])
                 call.cancel()
-            return answered
+            return self._heard
 
     async def _read(self, call: "ExecuteCall") -> Any:
         """The next answer. TimeoutError when some are due and none comes."""
@@ -339,6 +356,9 @@ class Client:
         try:
             while True:
                 await self._more.wait()
+                if self._leaving:
+                    await call.done_writing()
+                    return
                 message, count = pb.ExecuteRequest(), 0
                 while self._queue and self._flying < FLIGHT_STATEMENTS:
                     if count and count + len(self._queue[0].statements) > MESSAGE_STATEMENTS:
