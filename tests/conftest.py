@@ -7,6 +7,7 @@ come first.
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ LONGEST_FIRST = [  # from a minute down to 15 seconds, on two cores
     )
 ]
 assert all(path.exists() for path in LONGEST_FIRST), "a file has another name now"
+
+# Who was started in the background ignores it, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 index = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
