@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from grades.client import Client, GradesError, Outcome, append
+from grades.client import Client, GradesError, Outcome, append, put
 
 from tests.doors.rig import Rig
 from tests.grades.test_server import members, run
@@ -71,8 +71,12 @@ def test_closed_with_calls_in_flight_and_started_again(tmp_path: Path) -> None:
                 await sent
             assert error.value.outcome is Outcome.UNKNOWN and "the client is closed" in str(error.value)
             await client.start()
-            await client.append(2, [7])
-            assert await client.get(2) == (7,)
+            asked = []
+            for row in range(5):
+                asked.append(asyncio.create_task(client.execute(put(row, [row]))))
+                await asyncio.sleep(0.02)  # so that they do not travel together
+            first = (await asked[0]).n
+            assert [(await one).n for one in asked] == list(range(first, first + 5))
             await client.close()
 
     run(scenario())
