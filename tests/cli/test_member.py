@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,7 @@ def test_what_would_leave_no_majority_is_refused(place: Place) -> None:
 def test_deploy_adds_a_node_and_removes_the_leader(place: Place) -> None:
     added = place.deploy("add")
     assert added.returncode == 0, added.stderr
+    assert "if it has not been started" not in added.stderr
     assert "node 4 votes; voters 1 2 3 4" in added.stdout and "QUORUM OK 4/4, tolerates 1 failure" in added.stdout
     leader = place.ensemble.leader()
     removed = place.deploy("remove", str(leader))
@@ -144,6 +146,26 @@ def test_deploy_adds_a_node_and_removes_the_leader(place: Place) -> None:
     assert leader not in place.who() and leader not in place.ensemble.ids
     again = place.deploy("remove", str(leader))
     assert again.returncode == 1 and f"there is no node {leader}" in again.stderr
+
+
+def test_a_node_that_cannot_start_leaves_no_trace(place: Place) -> None:
+    before = place.ensemble.ids
+    door = max(member.wire.port for member in place.ensemble.members) + 1
+    with socket.create_server(("127.0.0.1", door)):
+        added = place.deploy("add")
+    assert added.returncode == 1 and f"port 127.0.0.1:{door}" in added.stderr, added
+    assert added.stderr.count("\n") == 1 and place.ensemble.ids == before
+    assert not (place.folder / "e" / f"node-{max(before) + 1}").exists()
+
+
+def test_what_is_no_member_any_more_leaves_the_folder(place: Place) -> None:
+    added = place.deploy("add", "--observer")
+    assert added.returncode == 0, added
+    node = max(place.ensemble.ids)
+    assert place.change("remove", str(node)).returncode == 0
+    removed = place.deploy("remove", str(node))
+    assert removed.returncode == 0 and "its folder is" in removed.stdout and removed.stderr == "", removed
+    assert node not in place.ensemble.ids
 
 
 def test_who_was_removed_is_not_waited_for_when_all_start_again(place: Place) -> None:
@@ -169,6 +191,7 @@ def test_a_node_elsewhere_comes_by_the_lines_that_are_printed(place: Place, tmp_
     init, serve = (next(line for line in lines if line.startswith(f"zooweeper {what} ")) for what in ("init", "serve"))
     folder = tmp_path / "node"
     init = init.replace("DIR", str(folder)).replace("FILE", place.super)
+    assert f"--member {words}:observer" in init
     done = subprocess.run([ZOOWEEPER, *shlex.split(init)[1:]], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     with (tmp_path / "log").open("wb") as log:

@@ -44,6 +44,6 @@ def test_one_row_per_member_whether_it_answers_or_not() -> None:
 def test_a_new_node_is_told_the_members_as_init_takes_them() -> None:
     odd = Member(id=5, grpc="[::1]:7", peer="[::1]:8", wire="", observer=False)
     answer = StatusReply(id=5, admin="[::1]:9", members=[*MEMBERS[:1], odd, MEMBERS[2]])
-    arguments = list(Roster(answer, {5: answer}).arguments())
+    arguments = list(Roster(answer, {5: answer}).arguments({}))
     assert arguments == ["2=10.0.0.2", "4=10.0.0.4:observer", "5=[::1]:2181:7:8:9"]
     assert [parse_member(one).observer for one in arguments] == [False, True, False]

@@ -5,6 +5,7 @@ Every command may be given twice. Answers on stdout, complaints as one line on s
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -276,7 +277,13 @@ def _add(ensemble: Ensemble, given: argparse.Namespace) -> int:
     _refuse_node(given)
     before = ensemble.hosts
     one = ensemble.join(given.observer)
-    ensemble.start((one.id,))
+    try:
+        ensemble.start((one.id,))
+        ensemble.wait_up(one.id)
+    except EnsembleError:
+        ensemble.stop((one.id,))
+        shutil.rmtree(ensemble.leave(one.id))  # it has never been more than a name
+        raise
     place = ":".join(str(getattr(one, door).port) for door, _ in PORTS)
     words = ["add", f"{one.id}={one.peer.host}:{place}", *(["--observer"] if given.observer else [])]
     code = _member(ensemble, before, words)
@@ -285,7 +292,9 @@ def _add(ensemble: Ensemble, given: argparse.Namespace) -> int:
 
 def _remove(ensemble: Ensemble, given: argparse.Namespace) -> int:
     node = _one(ensemble, given)
-    code = _member(ensemble, ensemble.hosts, ["remove", str(node)])
+    rows = ensemble.status()
+    foreign = health(rows).quorum and any(one.id == node and one.standing == status.NOBODY for one in rows)
+    code = 0 if foreign else _member(ensemble, ensemble.hosts, ["remove", str(node)])
     if not code:
         ensemble.stop((node,))  # if it has not left by itself
         print(f"its folder is {ensemble.leave(node)}")

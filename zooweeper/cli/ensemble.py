@@ -261,6 +261,17 @@ class Ensemble:
                     raise EnsembleError(f"not healthy within {timeout_s:g} s: {late}; see {self.folder}/node-*/log")
                 time.sleep(POLL_S)
 
+    def wait_up(self, node: int, timeout_s: float = HEALTHY_S) -> None:
+        """Waits until a node answers, whether it is a member or not. EnsembleError as above."""
+        deadline = time.monotonic() + timeout_s
+        with Asker([str(self.member(node).grpc)]) as asker:
+            while asker.ask(max(0.05, min(1.0, deadline - time.monotonic()))) == [None]:
+                if self.pid(node) is None:
+                    raise EnsembleError(f"node {node} has ended: {self.log_tail(node) or 'no log'}")
+                if time.monotonic() > deadline:
+                    raise EnsembleError(f"node {node} did not answer within {timeout_s:g} s; see {self.log_path(node)}")
+                time.sleep(POLL_S)
+
     # ---- inside
 
     def _process(self, node: int) -> Process:

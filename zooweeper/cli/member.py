@@ -147,7 +147,7 @@ async def _add(app: App, client: "Client", member: str, observer: bool, wait: fl
         now = await _change(client, now, joining=str(wanted))
         _say(app, wanted.id, "is an observer" if wanted.observer else "has its new addresses", now)
         if known is None and await _answer(str(wanted.grpc)) is None:
-            await _help(app, wanted)
+            await _help(app, wanted, member)
         return
     watching = replace(wanted, observer=True)
     if known != watching:
@@ -155,7 +155,7 @@ async def _add(app: App, client: "Client", member: str, observer: bool, wait: fl
         app.note(f"node {wanted.id} is an observer, and gets its vote when it has caught up")
     deadline = time.monotonic() + wait
     with _progress(app) as tell:
-        await _caught_up(app, watching, now.version, deadline, tell)
+        await _caught_up(app, watching, member, now.version, deadline, tell)
         now = await _promoted(client, wanted, now, deadline)
     _say(app, wanted.id, "votes", now)
 
@@ -172,7 +172,9 @@ def _wanted(member: str, observer: bool, now: Membership) -> Server:
     return replace(given, observer=observer or given.observer)
 
 
-async def _caught_up(app: App, server: Server, version: int, deadline: float, tell: Callable[[str], None]) -> None:
+async def _caught_up(
+    app: App, server: Server, member: str, version: int, deadline: float, tell: Callable[[str], None]
+) -> None:
     """Waits until the node serves, and has executed the change that made it a member."""
     helped = False
     while True:
@@ -181,7 +183,7 @@ async def _caught_up(app: App, server: Server, version: int, deadline: float, te
             return
         if not reply and not helped:
             helped = True
-            await _help(app, server)
+            await _help(app, server, member)
         state = _state(server, reply)
         tell(state)
         if time.monotonic() > deadline:
@@ -194,10 +196,11 @@ async def _answer(address: str) -> "StatusReply | None":
         return (await asyncio.to_thread(asker.ask, ASK_S))[0]
 
 
-async def _help(app: App, server: Server) -> None:
-    """Tells the lines to copy on the new node's host."""
+async def _help(app: App, server: Server, member: str) -> None:
+    """Tells the lines to copy on the new node's host. `member`: as it was given, for the members have no admin port."""
     roster = await asyncio.to_thread(look, app.addresses())
-    members = " ".join(f"--member {one}" for one in roster.arguments())
+    admin = str(parse_member(member).admin) if "=" in member else ""
+    members = " ".join(f"--member {one}" for one in roster.arguments({server.id: admin}))
     what = f"--dir DIR --id {server.id} --cluster {roster.knows.cluster} --rejoin {members} --super FILE"
     app.note(f"on the host of node {server.id}, if it has not been started yet:")
     app.note(f"  zooweeper init {what}")

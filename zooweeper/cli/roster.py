@@ -4,7 +4,7 @@ Rules: the membership is the newest that any node which answers knows; a member 
 other. Blocking, and without a session, so it works without a majority.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,11 @@ class Roster:
         reply = self.replies.get(node)
         return bool(epochs and reply and serves(reply) and reply.epoch == max(epochs))
 
-    def arguments(self) -> Iterator[str]:
-        """The members as `zooweeper init --member` takes them."""
+    def arguments(self, admins: Mapping[int, str]) -> Iterator[str]:
+        """The members as `zooweeper init --member` takes them. `admins`: the admin doors of some that do not answer."""
         for member in self.members:
             reply = self.replies.get(member.id)
-            doors = {"admin": reply.admin if reply else member.admin, "wire": member.wire}
+            doors = {"admin": reply.admin if reply else admins.get(member.id, member.admin), "wire": member.wire}
             doors |= {"grpc": member.grpc, "peer": member.peer}
             ports = [parse_address(doors[door]).port if doors[door] else default for door, default in PORTS]
             host = member.peer.rpartition(":")[0]
