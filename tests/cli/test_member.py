@@ -173,6 +173,8 @@ def test_who_was_removed_is_not_waited_for_when_all_start_again(place: Place) ->
     gone = next(node for node in ensemble.ids if node != ensemble.leader())
     assert place.change("remove", str(gone)).returncode == 0
     assert place.deploy("stop").returncode == 0
+    added = place.deploy("add")
+    assert added.returncode == 1 and "no majority is there to agree" in added.stderr, added
     started = place.deploy("start")
     assert started.returncode == 0 and "QUORUM OK 2/2, tolerates 0 failures" in started.stdout, started
     assert place.deploy("status").returncode == 0

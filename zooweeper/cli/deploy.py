@@ -275,6 +275,8 @@ def _rejoin(ensemble: Ensemble, given: argparse.Namespace) -> int:
 
 def _add(ensemble: Ensemble, given: argparse.Namespace) -> int:
     _refuse_node(given)
+    if not health(ensemble.status()).quorum:
+        raise EnsembleError("nodes come by agreement, and no majority is there to agree; ./deploy.sh start first")
     before = ensemble.hosts
     one = ensemble.join(given.observer)
     try:
