@@ -8,7 +8,8 @@
 Rules: WAL mode, so that a commit costs no fsync and survives the process, not the machine; `sync` makes it survive the
 machine, and a checkpoint is announced only after it. What came after the last sync is lost with the machine as a whole,
 `applied` with it, and comes again from the log. Writes go through one connection, reads through another one, so that
-they never wait and never see half a transaction. A file that is damaged, or not ours, is refused and not touched.
+they never wait and never see half a transaction; a dump has its own. A file that is damaged, or not ours, is refused
+and not touched.
 """
 
 import fcntl

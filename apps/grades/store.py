@@ -5,8 +5,9 @@ but in table.py, once for both.
 
 Rules: whatever happens between the begin and the end of a transaction is there whole or not at all, together with the
 number of the last log entry it came from. So a crash at any moment leaves a store that knows exactly what it lacks.
-One thread at a time writes (`transaction`, `sync`, `join`, `load`); reads may come from others meanwhile and see what
-was committed. An error of the disk is a StoreError and the end of the server: nothing is tried twice.
+One thread at a time writes (`transaction`, `sync`, `join`, `load`), and meanwhile one at a time reads and sees what was
+committed; a `dump` may be read beside all that. An error of the disk is a StoreError and the end of the server: nothing
+is tried twice.
 """
 
 from collections.abc import Generator, Iterable
