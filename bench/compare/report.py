@@ -116,7 +116,9 @@ def short(rows: Iterable[Json]) -> list[Json]:
 
 
 def _machine(report: Json) -> str:
-    lines = [report["machine"], *report["settings"].values(), f"{report['rounds']} rounds of {report['seconds']:g} s"]
+    counts = sorted({len(row["ours"]) for row in report["rows"]})  # what was measured at different times may differ
+    rounds = f"{' or '.join(map(str, counts))} round{'s' * (counts != [1])} of {report['seconds']:g} s"
+    lines = [report["machine"], *report["settings"].values(), rounds]
     return "".join(f"- {line}\n" for line in lines)
 
 

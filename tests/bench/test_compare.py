@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -224,7 +225,7 @@ def test_only_what_is_between_the_markers_changes() -> None:
     lines = filled.splitlines()
     assert lines[0] == "a" and lines[1] == "<!-- compare: short -->" and "b" in lines and "old" not in lines
     assert [line for line in lines if "80,000/s" in line] and "p99" not in filled and "unary" not in filled
-    assert "- 2 cores\n- ours\n- 1 rounds of 2 s\n" in filled
+    assert "- 2 cores\n- ours\n- 1 round of 2 s\n" in filled
     assert report.filled(filled, REPORT) == filled
     with pytest.raises(Stuck, match="no part named 'nothing'"):
         report.filled("<!-- compare: nothing -->\n<!-- compare: end -->", REPORT)
@@ -234,6 +235,9 @@ def test_what_is_measured_anew_replaces_what_is_kept() -> None:
     anew = report.report_of(ROWS[2:], machine="4 cores", settings={"etcd": "theirs"}, rounds=3, seconds=1.0)
     merged = report.merged(json.loads(json.dumps(REPORT)), anew)
     assert [row["player"] for row in merged["rows"]] == ["port", "port", "unary"]
+    again = replace(ROWS[2], ours=(5.0, 6.0), theirs=(9.0, 10.0))
+    twice = report.merged(merged, report.report_of([again], settings={}))
+    assert "- 1 or 2 rounds of 1 s\n" in report.filled("<!-- compare: machine -->\n<!-- compare: end -->\n", twice)
     assert merged["machine"] == "4 cores" and merged["settings"] == {"port": "ours", "etcd": "theirs"}
 
 
