@@ -133,7 +133,8 @@ class Server:
             async with asyncio.timeout(READ_S):
                 return await asyncio.shield(self._next)
         except (TimeoutError, ZkError) as error:
-            raise Trouble(f"the coordination service does not answer: {error or 'no quorum'}", unknown=False) from None
+            why = str(error) or "no quorum"
+            raise Trouble(f"the coordination service does not answer: {why}", unknown=False) from None
 
     async def _ask(self, before: "asyncio.Future[int] | None") -> int:
         if before is not None and not before.done():
@@ -188,10 +189,13 @@ class Server:
     async def _part(self, zk: Client) -> None:
         """The last checkpoint of this life. While we are registered all wait for it when the log is full, so a store
         that stands still has here, too, no more time than its share."""
-        with contextlib.suppress(ZkError, TimeoutError):
+        if not (zk.connected and self.level):
+            return
+        try:
             async with asyncio.timeout(max(0.0, STORE_S - self.copy.busy_s)):
-                if zk.connected and self.level:
-                    await self._announce(zk, await self.copy.sync())
+                await self._announce(zk, await self.copy.sync())
+        except (ZkError, TimeoutError) as error:
+            log.warning("no last checkpoint: %s", str(error) or "the store stands still, or the service")
 
     async def _watch_session(self, zk: Client) -> None:
         async for state in zk.states():
