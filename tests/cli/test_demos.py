@@ -68,7 +68,7 @@ def make_late():
     came, handler = [], signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda *what: (handler(*what), came.append(what)))
     os.kill(os.getpid(), signal.SIGTERM)
-    while not came:  # through whichever thread
+    while not came:  # through whichever thread; a wait without end would not let Python run the handler, in this one
         time.sleep(0.01)
     signal.signal(signal.SIGTERM, handler)
     return make()

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from zooweeper.cli import ports
-from zooweeper.cli.ensemble import Ensemble
+from zooweeper.cli.ensemble import Ensemble, EnsembleError
 from zooweeper.cli.settings import SUPER_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +157,14 @@ def test_a_node_that_cannot_start_leaves_no_trace(place: Place) -> None:
     assert added.returncode == 1 and f"port 127.0.0.1:{door}" in added.stderr, added
     assert added.stderr.count("\n") == 1 and place.ensemble.ids == before
     assert not (place.folder / "e" / f"node-{max(before) + 1}").exists()
+
+
+def test_a_node_that_ends_at_once_is_not_waited_for() -> None:
+    with Ensemble.temporary(1) as ensemble:
+        shutil.rmtree(ensemble.node_folder(1) / "data")
+        ensemble.start()
+        with pytest.raises(EnsembleError, match=r"node 1 has ended: .* cannot start: .* no such folder"):
+            ensemble.wait_up(1)
 
 
 def test_what_is_no_member_any_more_leaves_the_folder(place: Place) -> None:

@@ -47,3 +47,5 @@ def test_a_new_node_is_told_the_members_as_init_takes_them() -> None:
     arguments = list(Roster(answer, {5: answer}).arguments({}))
     assert arguments == ["2=10.0.0.2", "4=10.0.0.4:observer", "5=[::1]:2181:7:8:9"]
     assert [parse_member(one).observer for one in arguments] == [False, True, False]
+    told = list(Roster(answer, {}).arguments({4: "10.0.0.4:9"}))
+    assert told == ["2=10.0.0.2", "4=10.0.0.4:2181:5181:2888:9:observer", "5=[::1]:2181:7:8:8081"]

@@ -243,34 +243,35 @@ class Ensemble:
     def wait_healthy(self, timeout_s: float = HEALTHY_S, nodes: Sequence[int] | None = None) -> list[NodeStatus]:
         """Waits until `nodes` (default: all) follow one leader, and returns their rows; who is no member does not
         matter. EnsembleError when a process fails meanwhile (with the last line of its log), or when time is up."""
-        wanted = [self.member(node) for node in (self.ids if nodes is None else nodes)]
+        members: list[NodeStatus] = []
+        for rows in self._looks(self.ids if nodes is None else nodes, timeout_s):
+            members = [one for one in rows if one.standing != NOBODY]
+            if members and all(one.serving for one in members) and len({one.epoch for one in members}) == 1:
+                return rows
+        late = ", ".join(f"{one.id} is {one.role}" for one in members if not one.serving)
+        raise EnsembleError(f"not healthy within {timeout_s:g} s: {late}; see {self.folder}/node-*/log")
+
+    def wait_up(self, node: int, timeout_s: float = HEALTHY_S) -> None:
+        """Waits until a node answers, whether it is a member or not. EnsembleError as above."""
+        if not any(one.up for (one,) in self._looks((node,), timeout_s)):
+            raise EnsembleError(f"node {node} did not answer within {timeout_s:g} s; see {self.log_path(node)}")
+
+    def _looks(self, nodes: Sequence[int], timeout_s: float) -> Iterator[list[NodeStatus]]:
+        """The rows of these nodes, again and again until time is up. EnsembleError when a process fails."""
+        wanted = [self.member(node) for node in nodes]
         deadline = time.monotonic() + timeout_s
         with Asker([str(member.grpc) for member in wanted]) as asker:
             while True:
                 replies = asker.ask(max(0.05, min(1.0, deadline - time.monotonic())))
                 rows = [row(reply, str(member.grpc), member) for reply, member in zip(replies, wanted, strict=True)]
                 rows = settle(rows, replies)
-                members = [one for one in rows if one.standing != NOBODY]
-                if members and all(one.serving for one in members) and len({one.epoch for one in members}) == 1:
-                    return rows
+                yield rows
                 for one, member in zip(rows, wanted, strict=True):
                     if not one.up and self.pid(member.id) is None and not self._process(member.id).left():
                         raise EnsembleError(f"node {member.id} has ended: {self.log_tail(member.id) or 'no log'}")
                 if time.monotonic() > deadline:
-                    late = ", ".join(f"{one.id} is {one.role}" for one in members if not one.serving)
-                    raise EnsembleError(f"not healthy within {timeout_s:g} s: {late}; see {self.folder}/node-*/log")
-                time.sleep(POLL_S)
-
-    def wait_up(self, node: int, timeout_s: float = HEALTHY_S) -> None:
-        """Waits until a node answers, whether it is a member or not. EnsembleError as above."""
-        deadline = time.monotonic() + timeout_s
-        with Asker([str(self.member(node).grpc)]) as asker:
-            while asker.ask(max(0.05, min(1.0, deadline - time.monotonic()))) == [None]:
-                if self.pid(node) is None:
-                    raise EnsembleError(f"node {node} has ended: {self.log_tail(node) or 'no log'}")
-                if time.monotonic() > deadline:
-                    raise EnsembleError(f"node {node} did not answer within {timeout_s:g} s; see {self.log_path(node)}")
-                time.sleep(POLL_S)
+                    return
+                time.sleep(POLL_S)  # who is asked is another process, which cannot call us
 
     # ---- inside
 

@@ -199,8 +199,8 @@ async def _answer(address: str) -> "StatusReply | None":
 async def _help(app: App, server: Server, member: str) -> None:
     """Tells the lines to copy on the new node's host. `member`: as it was given, for the members have no admin port."""
     roster = await asyncio.to_thread(look, app.addresses())
-    admin = str(parse_member(member).admin) if "=" in member else ""
-    members = " ".join(f"--member {one}" for one in roster.arguments({server.id: admin}))
+    given = {server.id: str(parse_member(member).admin)} if "=" in member else {}
+    members = " ".join(f"--member {one}" for one in roster.arguments(given))
     what = f"--dir DIR --id {server.id} --cluster {roster.knows.cluster} --rejoin {members} --super FILE"
     app.note(f"on the host of node {server.id}, if it has not been started yet:")
     app.note(f"  zooweeper init {what}")
